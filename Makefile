@@ -1,0 +1,58 @@
+# make run: set up and show what this machine's processes ask of its kernel. make test: set up and check everything.
+
+VENV   := .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+NATIVE := $(wildcard tracerd/native/*.py tracerd/native/*/*.[ch]) setup.py pyproject.toml
+
+.PHONY: setup setup-dev run test lint bench fuzz probes clean
+
+setup: $(VENV)/.run-ready
+setup-dev: $(VENV)/.dev-ready
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run-ready: $(VENV)/bin/python $(NATIVE)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev-ready: $(VENV)/.run-ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+# Ends by itself after 20 s when nobody watches.
+run: setup
+	@if [ -t 1 ]; then exec $(BIN)/tracerd run; else exec $(BIN)/tracerd run -d 20; fi
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest
+
+bench: setup
+	$(BIN)/tracerd bench
+
+# Longer than the tests: differential fuzzing of verifier, interpreter and JIT.
+fuzz: setup-dev
+	$(BIN)/python -m tests.fuzz
+
+# Needs clang; the compiled objects are committed.
+CLANG       ?= clang-19
+LLVM_STRIP  ?= llvm-strip-19
+PROBE_FLAGS := -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Wno-unused-function -Wno-unused-const-variable \
+               -Wno-unused-parameter -I probes/include -fdebug-compilation-dir=. -fno-ident
+OBJECTS     := $(patsubst %.bpf.c,%.bpf.o,$(wildcard probes/*/*.bpf.c tracerd/bench/programs/*.bpf.c tests/*/objects/*.bpf.c))
+
+probes: $(OBJECTS)
+%.bpf.o: %.bpf.c $(wildcard probes/include/*.h)
+	$(CLANG) $(PROBE_FLAGS) -c $< -o $@
+	$(LLVM_STRIP) -g $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -f tracerd/native/_core*.so tracerd/native/_core.c
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,66 @@
+"""What crosses a thread: frozen views of what was collected, at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Column = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One event's balance, in events. `produced` and `lost` come from the producer, never from what was delivered."""
+
+    produced: int
+    delivered: int
+    lost_in_kernel: int = 0      # the producer had no room (perf: PERF_FORMAT_LOST)
+    lost_in_session: int = 0     # a session or recording says it lost them (ETW EventsLost)
+    dropped_in_ring: int = 0     # damaged or unparsable records
+    filtered: int = 0            # our own process's events, unless asked for
+    failed: int = 0              # handed to a program that was aborted, or too short for it
+
+    @property
+    def lost(self) -> int:
+        return self.lost_in_kernel + self.lost_in_session
+
+    @property
+    def missing(self) -> int:
+        """Events that the balance does not explain; 0 when the source is drained."""
+        explained = self.delivered + self.lost + self.dropped_in_ring + self.filtered + self.failed
+        return self.produced - explained
+
+
+@dataclass(frozen=True, slots=True)
+class MapSnapshot:
+    """One map at one moment, as bytes: row i of `keys` belongs to row i of `values`.
+
+    `keys` is uint8 of shape (rows, key_size); `values` is uint8 of shape (rows, cpus, value_size), with one CPU for a
+    map that is not per-CPU. Both are read-only. `tracerd.views` turns them into BTF columns.
+    """
+
+    name: str
+    taken_ns: int                # unix time
+    keys: npt.NDArray[np.uint8]
+    values: npt.NDArray[np.uint8]
+    refused: int                 # updates refused so far because the map was full
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a user sees: named columns of equal length, in display order."""
+
+    name: str
+    columns: Mapping[str, Column]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return the rows as dictionaries of plain Python values (JSON's `tables`)."""
+        names = list(self.columns)
+        values = zip(*(self.columns[name].tolist() for name in names), strict=True)
+        return [dict(zip(names, row, strict=True)) for row in values]
