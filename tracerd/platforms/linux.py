@@ -1,0 +1,112 @@
+"""Platform "linux": numbers of linux/bpf.h, contexts of the kernel, and tracerd's own `etw` type.
+
+Sources: include/uapi/linux/bpf.h (enum bpf_map_type, ___BPF_FUNC_MAPPER, struct xdp_md);
+kernel/trace/bpf_trace.c tp_prog_is_valid_access (a tracepoint program may not read the first 8 bytes).
+"""
+
+from __future__ import annotations
+
+from tracerd.platforms.model import (
+    Argument,
+    Context,
+    ContextField,
+    FieldKind,
+    Helper,
+    MapKind,
+    Platform,
+    ProgramType,
+    Return,
+)
+
+_A, _R = Argument, Return
+
+HELPERS = (
+    Helper(1, "map_lookup_elem", _R.MAP_VALUE_OR_NULL, (_A.MAP, _A.MAP_KEY)),
+    Helper(2, "map_update_elem", _R.ERROR, (_A.MAP, _A.MAP_KEY, _A.MAP_VALUE, _A.ANYTHING)),
+    Helper(3, "map_delete_elem", _R.ERROR, (_A.MAP, _A.MAP_KEY)),
+    Helper(4, "probe_read", _R.ERROR, (_A.WRITABLE, _A.SIZE_OR_ZERO, _A.ANYTHING)),
+    Helper(5, "ktime_get_ns", _R.NUMBER, ()),
+    Helper(6, "trace_printk", _R.NUMBER, (_A.READABLE, _A.SIZE, _A.ANYTHING, _A.ANYTHING, _A.ANYTHING)),
+    Helper(7, "get_prandom_u32", _R.NUMBER, ()),
+    Helper(8, "get_smp_processor_id", _R.NUMBER, ()),
+    Helper(14, "get_current_pid_tgid", _R.NUMBER, ()),
+    Helper(15, "get_current_uid_gid", _R.NUMBER, ()),
+    Helper(16, "get_current_comm", _R.ERROR, (_A.WRITABLE, _A.SIZE)),
+    Helper(112, "probe_read_user", _R.ERROR, (_A.WRITABLE, _A.SIZE_OR_ZERO, _A.ANYTHING)),
+    Helper(113, "probe_read_kernel", _R.ERROR, (_A.WRITABLE, _A.SIZE_OR_ZERO, _A.ANYTHING)),
+    Helper(114, "probe_read_user_str", _R.NUMBER, (_A.WRITABLE, _A.SIZE_OR_ZERO, _A.ANYTHING)),
+    Helper(115, "probe_read_kernel_str", _R.NUMBER, (_A.WRITABLE, _A.SIZE_OR_ZERO, _A.ANYTHING)),
+    Helper(130, "ringbuf_output", _R.ERROR, (_A.RINGBUF, _A.READABLE, _A.SIZE_OR_ZERO, _A.ANYTHING)),
+    Helper(
+        131, "ringbuf_reserve", _R.RING_RECORD_OR_NULL, (_A.RINGBUF, _A.CONSTANT_SIZE, _A.ANYTHING), acquires=True
+    ),
+    Helper(132, "ringbuf_submit", _R.NUMBER, (_A.RING_RECORD, _A.ANYTHING), releases=True),
+    Helper(133, "ringbuf_discard", _R.NUMBER, (_A.RING_RECORD, _A.ANYTHING), releases=True),
+)
+
+_EVERY_HELPER = frozenset(helper.id for helper in HELPERS)
+_WITHOUT_TASK = _EVERY_HELPER - {14, 15, 16}
+
+PERF_MAX_TRACE_SIZE = 8192
+"""Largest tracepoint record (include/linux/trace_events.h)."""
+
+TRACEPOINT = ProgramType(
+    "tracepoint",
+    ("tracepoint", "tp"),
+    Context(PERF_MAX_TRACE_SIZE, first=8),
+    _EVERY_HELPER,
+)
+
+XDP = ProgramType(
+    "xdp",
+    ("xdp",),
+    Context(
+        24,
+        (
+            ContextField("data", 0, 4, FieldKind.DATA, native_offset=0),
+            ContextField("data_end", 4, 4, FieldKind.DATA_END, native_offset=8),
+            ContextField("ingress_ifindex", 12, 4, native_offset=16),
+            ContextField("rx_queue_index", 16, 4, native_offset=20),
+            ContextField("egress_ifindex", 20, 4, native_offset=24),
+        ),
+    ),
+    _WITHOUT_TASK,
+)
+
+ETW = ProgramType(
+    "etw",
+    ("etw", "etw-kernel"),
+    # struct tr_etw_context in tracerd/native/border/etl.h; the payload is bounded like packet data.
+    Context(
+        96,
+        (
+            ContextField("data", 0, 8, FieldKind.DATA),
+            ContextField("data_end", 8, 8, FieldKind.DATA_END),
+            ContextField("time_ns", 16, 8),
+            ContextField("provider", 24, 16),
+            ContextField("activity", 40, 16),
+            ContextField("keyword", 56, 8),
+            ContextField("pid", 64, 4),
+            ContextField("tid", 68, 4),
+            ContextField("cpu", 72, 4),
+            ContextField("pointer_size", 76, 4),
+            ContextField("hook", 80, 4),
+            ContextField("id", 84, 2),
+            ContextField("task", 86, 2),
+            ContextField("version", 88, 1),
+            ContextField("channel", 89, 1),
+            ContextField("level", 90, 1),
+            ContextField("opcode", 91, 1),
+            ContextField("flags", 92, 2),
+            ContextField("kind", 94, 1),
+        ),
+    ),
+    _EVERY_HELPER,
+)
+
+LINUX = Platform(
+    "linux",
+    HELPERS,
+    {kind.value: kind for kind in MapKind},
+    (TRACEPOINT, XDP, ETW),
+)
