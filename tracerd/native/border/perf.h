@@ -1,0 +1,94 @@
+/* Live Linux events: one perf ring per CPU, merged by time into one stream of program runs.
+
+   Order of calls: tr_perf_new, tr_perf_add_cpu for every online CPU, tr_perf_add_event for every tracepoint,
+   tr_perf_set_links, tr_perf_start_tasks (then seed the task table from /proc), tr_perf_start, tr_perf_pump …,
+   tr_perf_stop, tr_perf_free. One thread at a time; only tr_perf_wake, tr_perf_ledger and tr_perf_statistics may be
+   called while another thread pumps. Functions returning int give 0 (or a number) or -errno. */
+
+struct tr_perf;
+struct tr_tasks;
+
+/* ---- tasks: who a thread id is ------------------------------------------------------------------------------- */
+
+#define TR_UNKNOWN_ID 65534              /* the kernel's overflow id: an unknown user is never 0 */
+
+struct tr_task {
+    uint32_t tgid;
+    uint32_t uid;                        /* real ids, as bpf_get_current_uid_gid */
+    uint32_t gid;
+    char comm[16];                       /* zero-padded */
+};
+
+struct tr_tasks_statistics {
+    uint64_t capacity;
+    uint64_t tasks;                      /* entries in use, exited ones kept for late events included */
+    uint64_t evicted;                    /* living tasks forgotten for want of room */
+};
+
+struct tr_tasks *tr_tasks_new(uint32_t capacity);
+void tr_tasks_free(struct tr_tasks *tasks);
+void tr_tasks_put(struct tr_tasks *tasks, uint32_t tid, const struct tr_task *task);
+int tr_tasks_get(const struct tr_tasks *tasks, uint32_t tid, struct tr_task *task);    /* 1 found, 0 unknown */
+void tr_tasks_fork(struct tr_tasks *tasks, uint32_t parent_tid, uint32_t tid, uint32_t tgid);
+void tr_tasks_name(struct tr_tasks *tasks, uint32_t tid, uint32_t tgid, const char *comm);
+void tr_tasks_exit(struct tr_tasks *tasks, uint32_t tid);
+void tr_tasks_statistics(const struct tr_tasks *tasks, struct tr_tasks_statistics *statistics);
+
+/* What /proc/TID/status says now: 1, or 0 if there is no such thread. */
+int tr_task_read(uint32_t tid, struct tr_task *task);
+
+/* ---- the source ---------------------------------------------------------------------------------------------- */
+
+struct tr_perf_statistics {
+    uint64_t delivered;                  /* events of all kinds handed to their programs */
+    uint64_t batches;                    /* merge rounds that found something */
+    uint64_t wakeups;                    /* returns from waiting */
+    uint64_t reordered;                  /* delivered, but older than one delivered before */
+    uint64_t unparsed;                   /* samples of no event of ours: 0 unless the kernel's layout changed */
+    uint64_t lost_records;               /* sum of PERF_RECORD_LOST: a cross-check, not what the ledger uses */
+    uint64_t task_records;               /* COMM, FORK and EXIT records taken */
+    uint64_t task_records_lost;          /* such records the kernel had no room for: names may be stale */
+    uint64_t task_reads;                 /* threads looked up in /proc because no record told of them, or after exec */
+    uint64_t cpu_ns;                     /* CPU time of the pump */
+    uint64_t print_dropped;              /* bpf_trace_printk lines that found no room */
+};
+
+/* `pages` of data per CPU, a power of two; events wait `window_us` for older ones of other CPUs. NULL: no memory. */
+struct tr_perf *tr_perf_new(uint32_t pages, uint32_t window_us);
+void tr_perf_free(struct tr_perf *perf);
+struct tr_tasks *tr_perf_tasks(struct tr_perf *perf);      /* belongs to perf */
+
+/* Make the ring of a CPU. -ENODEV: the CPU is offline. -EPERM: of `*step` 0 opening, 1 mapping (locked memory). */
+int tr_perf_add_cpu(struct tr_perf *perf, uint32_t cpu, int *step);
+
+/* Open a tracepoint on every CPU added so far, disabled. Returns its number, from 0. */
+int tr_perf_add_event(struct tr_perf *perf, uint32_t tracepoint);
+
+/* Copies the links; `delivered` and `failed` are counted in the copy, which tr_perf_links gives. */
+int tr_perf_set_links(struct tr_perf *perf, const struct tr_link *links, uint32_t count);
+const struct tr_link *tr_perf_links(const struct tr_perf *perf, uint32_t *count);
+
+/* Events of these processes are counted as filtered and run no program. At most 16: -ENOSPC. */
+int tr_perf_ignore_pid(struct tr_perf *perf, uint32_t pid, int on);
+
+/* Let the records of names, forks and exits in, then seed every thread from /proc, then start the events. */
+int tr_perf_start_tasks(struct tr_perf *perf);
+int tr_perf_start(struct tr_perf *perf);
+
+/* Read a thread from /proc again: its ids (they change without a record), and its name too with `name`. Only from the
+   pumping thread, between pumps. 1 if the thread lives, else 0. */
+int tr_perf_refresh(struct tr_perf *perf, uint32_t tid, int name);
+
+/* Deliver events for `timeout_ms` (0: what is there now) or until tr_perf_wake. Returns how many were taken, or
+   -EBUSY if another thread is inside. */
+int64_t tr_perf_pump(struct tr_perf *perf, uint32_t timeout_ms);
+void tr_perf_wake(struct tr_perf *perf);
+
+/* Stop the events and deliver what is in the rings, so that the ledger balances. Returns how many were taken. */
+int64_t tr_perf_stop(struct tr_perf *perf);
+
+int tr_perf_ledger(struct tr_perf *perf, uint32_t event, struct tr_ledger *ledger);
+void tr_perf_statistics(const struct tr_perf *perf, struct tr_perf_statistics *statistics);
+
+/* Move out what programs printed, at most `capacity` bytes. Call it from the pumping thread, between pumps. */
+uint32_t tr_perf_printed(struct tr_perf *perf, char *text, uint32_t capacity);

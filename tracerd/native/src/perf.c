@@ -1,0 +1,280 @@
+/* The perf source's lifetime: rings, events and links are made here and nowhere else. */
+
+#if defined(__linux__)
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "perf_parts.h"
+
+#define TASKS 32768                      /* at 37 bytes each; the kernel's default pid_max */
+#define MAX_EVENTS 4096
+#define MAX_LINKS 65536
+#define MAX_PAGES (1U << 20)
+#define RANDOM_SEED 0x9e3779b97f4a7c15U  /* any odd number: programs see the same sequence in every run */
+
+static int add_to_epoll(struct tr_perf *perf, int fd, uint32_t mark)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = mark};
+
+    return epoll_ctl(perf->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+struct tr_perf *tr_perf_new(uint32_t pages, uint32_t window_us)
+{
+    struct tr_perf *perf = calloc(1, sizeof *perf);
+
+    if (!perf)
+        return NULL;
+    perf->pages = pages;
+    perf->window_ns = (uint64_t)window_us * 1000U;
+    perf->run.random = RANDOM_SEED;
+    perf->run.print_buffer = perf->print_buffer;
+    perf->run.print_capacity = TR_PRINT_CAPACITY;
+    perf->tasks = tr_tasks_new(TASKS);
+    perf->event_of_type = malloc(TR_MAX_TYPES * sizeof *perf->event_of_type);
+    perf->epoll = epoll_create1(EPOLL_CLOEXEC);
+    perf->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (!perf->tasks || !perf->event_of_type || perf->epoll < 0 || perf->wake < 0
+        || add_to_epoll(perf, perf->wake, UINT32_MAX) < 0) {
+        tr_perf_free(perf);
+        return NULL;
+    }
+    memset(perf->event_of_type, 0xff, TR_MAX_TYPES * sizeof *perf->event_of_type);
+    return perf;
+}
+
+struct tr_tasks *tr_perf_tasks(struct tr_perf *perf)
+{
+    return perf->tasks;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static void close_event(struct event *event, uint32_t rings)
+{
+    for (uint32_t at = 0; event->fds && at < rings; at++)
+        close_fd(event->fds[at]);
+    free(event->fds);
+}
+
+static uint64_t mapped_bytes(const struct ring *ring)
+{
+    return ring->size + (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void close_ring(struct ring *ring)
+{
+    if (ring->page)
+        munmap(ring->page, mapped_bytes(ring));
+    close_fd(ring->fd);
+}
+
+void tr_perf_free(struct tr_perf *perf)
+{
+    if (!perf)
+        return;
+    for (uint32_t at = 0; at < perf->event_count; at++)
+        close_event(perf->events + at, perf->ring_count);
+    for (uint32_t at = 0; at < perf->ring_count; at++)
+        close_ring(perf->rings + at);
+    close_fd(perf->wake);
+    close_fd(perf->epoll);
+    tr_tasks_free(perf->tasks);
+    free(perf->event_of_type);
+    free(perf->heap);
+    free(perf->events);
+    free(perf->rings);
+    free(perf->links);
+    free(perf);
+}
+
+static int perf_event_open(struct perf_event_attr *attr, uint32_t cpu)
+{
+    long fd = syscall(SYS_perf_event_open, attr, -1, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+    return fd < 0 ? -errno : (int)fd;
+}
+
+/* What our events have in common: one clock and one record layout, so that rings can be shared and merged. */
+static struct perf_event_attr attributes(const struct tr_perf *perf, uint32_t type, uint64_t config)
+{
+    struct perf_event_attr attr = {
+        .type = type,
+        .size = sizeof attr,
+        .config = config,
+        .sample_period = 1,
+        .sample_type = TR_SAMPLE_TYPE,
+        .read_format = TR_FORMAT_LOST,
+        .disabled = 1,
+        .watermark = 1,
+        .wakeup_watermark = (uint32_t)(perf->pages * (uint64_t)sysconf(_SC_PAGESIZE) / 4),
+        .sample_id_all = 1,
+        .use_clockid = 1,
+        .clockid = CLOCK_MONOTONIC,
+    };
+    return attr;
+}
+
+static int open_ring(const struct tr_perf *perf, struct ring *ring, uint32_t cpu, int *step)
+{
+    struct perf_event_attr attr = attributes(perf, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_DUMMY);
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    void *memory;
+
+    attr.comm = 1;
+    attr.comm_exec = 1;
+    attr.task = 1;
+    *step = 0;
+    *ring = (struct ring){.cpu = cpu, .tid = TR_NO_THREAD, .size = perf->pages * page};
+    ring->fd = perf_event_open(&attr, cpu);
+    if (ring->fd < 0)
+        return ring->fd;
+    *step = 1;
+    memory = mmap(NULL, mapped_bytes(ring), PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
+    if (memory == MAP_FAILED) {
+        int error = -errno;
+        close_ring(ring);
+        return error;
+    }
+    ring->page = memory;
+    ring->data = (uint8_t *)memory + page;
+    return 0;
+}
+
+int tr_perf_add_cpu(struct tr_perf *perf, uint32_t cpu, int *step)
+{
+    struct ring *rings;
+    uint32_t *heap;
+    int error;
+
+    if (perf->event_count || !perf->pages || perf->pages > MAX_PAGES || (perf->pages & (perf->pages - 1)))
+        return -EINVAL;
+    rings = realloc(perf->rings, (perf->ring_count + 1) * sizeof *rings);
+    if (!rings)
+        return -ENOMEM;
+    perf->rings = rings;
+    heap = realloc(perf->heap, (perf->ring_count + 1) * sizeof *heap);
+    if (!heap)
+        return -ENOMEM;
+    perf->heap = heap;
+    error = open_ring(perf, rings + perf->ring_count, cpu, step);
+    if (error < 0)
+        return error;
+    perf->ring_count++;
+    return add_to_epoll(perf, rings[perf->ring_count - 1].fd, perf->ring_count - 1);
+}
+
+/* Open the event on one CPU and send its records into that CPU's ring. Returns the descriptor. */
+static int open_on(struct tr_perf *perf, const struct ring *ring, uint32_t tracepoint)
+{
+    struct perf_event_attr attr = attributes(perf, PERF_TYPE_TRACEPOINT, tracepoint);
+    int fd = perf_event_open(&attr, ring->cpu);
+
+    if (fd >= 0 && ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, ring->fd) < 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+int tr_perf_add_event(struct tr_perf *perf, uint32_t tracepoint)
+{
+    struct event *events, *event;
+
+    if (tracepoint >= TR_MAX_TYPES || perf->event_of_type[tracepoint] != TR_NO_EVENT)
+        return -EINVAL;
+    if (perf->event_count == MAX_EVENTS)
+        return -ENOSPC;
+    events = realloc(perf->events, (perf->event_count + 1) * sizeof *events);
+    if (!events)
+        return -ENOMEM;
+    perf->events = events;
+    event = events + perf->event_count;
+    *event = (struct event){.tracepoint = tracepoint};
+    event->fds = malloc((perf->ring_count + 1) * sizeof *event->fds);
+    if (!event->fds)
+        return -ENOMEM;
+    for (uint32_t at = 0; at < perf->ring_count; at++) {
+        event->fds[at] = open_on(perf, perf->rings + at, tracepoint);
+        if (event->fds[at] < 0) {
+            int error = event->fds[at];
+            close_event(event, at);
+            return error;
+        }
+    }
+    perf->event_of_type[tracepoint] = (uint16_t)perf->event_count;
+    return (int)perf->event_count++;
+}
+
+/* Links of one event lie side by side, in the order given. */
+int tr_perf_set_links(struct tr_perf *perf, const struct tr_link *links, uint32_t count)
+{
+    uint32_t placed = 0;
+
+    if (perf->links || count > MAX_LINKS)
+        return -EINVAL;
+    for (uint32_t at = 0; at < count; at++)
+        if (links[at].event >= perf->event_count || !links[at].program)
+            return -EINVAL;
+    perf->links = calloc((size_t)count + 1, sizeof *perf->links);
+    if (!perf->links)
+        return -ENOMEM;
+    for (uint32_t event = 0; event < perf->event_count; event++) {
+        perf->events[event].first_link = placed;
+        for (uint32_t at = 0; at < count; at++)
+            if (links[at].event == event)
+                perf->links[placed++] = links[at];
+        perf->events[event].links = placed - perf->events[event].first_link;
+    }
+    perf->link_count = placed;
+    return 0;
+}
+
+const struct tr_link *tr_perf_links(const struct tr_perf *perf, uint32_t *count)
+{
+    *count = perf->link_count;
+    return perf->links;
+}
+
+int tr_perf_ignore_pid(struct tr_perf *perf, uint32_t pid, int on)
+{
+    uint32_t at = 0;
+
+    while (at < perf->ignored_count && perf->ignored[at] != pid)
+        at++;
+    if (on && at == perf->ignored_count) {
+        if (at == TR_MAX_IGNORED)
+            return -ENOSPC;
+        perf->ignored[perf->ignored_count++] = pid;
+    } else if (!on && at < perf->ignored_count) {
+        perf->ignored[at] = perf->ignored[--perf->ignored_count];
+    }
+    return 0;
+}
+
+uint32_t tr_perf_printed(struct tr_perf *perf, char *text, uint32_t capacity)
+{
+    uint32_t taken = perf->run.printed < capacity ? perf->run.printed : capacity;
+
+    memcpy(text, perf->print_buffer, taken);
+    memmove(perf->print_buffer, perf->print_buffer + taken, perf->run.printed - taken);
+    perf->run.printed -= taken;
+    return taken;
+}
+
+#endif

@@ -1,0 +1,142 @@
+/* Starting, stopping and the ledger: what the kernel says it produced and lost, against what was delivered. */
+
+#if defined(__linux__)
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "perf_parts.h"
+
+#define DRAIN_TRIES 200                  /* of 1 ms: a CPU may be in the middle of writing its last record */
+
+struct counter {                         /* read(2) of an event with PERF_FORMAT_LOST */
+    uint64_t value;
+    uint64_t lost;
+};
+
+static int switch_rings(struct tr_perf *perf, unsigned long request)
+{
+    for (uint32_t at = 0; at < perf->ring_count; at++)
+        if (ioctl(perf->rings[at].fd, request, 0) < 0)
+            return -errno;
+    return 0;
+}
+
+static int switch_events(struct tr_perf *perf, unsigned long request)
+{
+    for (uint32_t event = 0; event < perf->event_count; event++)
+        for (uint32_t at = 0; at < perf->ring_count; at++)
+            if (ioctl(perf->events[event].fds[at], request, 0) < 0)
+                return -errno;
+    return 0;
+}
+
+int tr_perf_start_tasks(struct tr_perf *perf)
+{
+    return switch_rings(perf, PERF_EVENT_IOC_ENABLE);
+}
+
+/* Every event was led into its ring while disabled, so none is counted that could not be written. */
+int tr_perf_start(struct tr_perf *perf)
+{
+    return switch_events(perf, PERF_EVENT_IOC_ENABLE);
+}
+
+/* Sum an event's counters over all CPUs. */
+static int read_counts(const struct tr_perf *perf, const struct event *event, struct counter *sum)
+{
+    *sum = (struct counter){0, 0};
+    for (uint32_t at = 0; at < perf->ring_count; at++) {
+        struct counter one;
+        ssize_t got = read(event->fds[at], &one, sizeof one);
+        if (got != (ssize_t)sizeof one)
+            return got < 0 ? -errno : -EIO;
+        sum->value += one.value;
+        sum->lost += one.lost;
+    }
+    return 0;
+}
+
+static int balanced(const struct event *event)
+{
+    return event->produced == event->lost + event->delivered + event->filtered + event->failed + event->dropped;
+}
+
+/* Read the final counts; 1 if every event's balance is even. */
+static int settle(struct tr_perf *perf)
+{
+    int even = 1;
+
+    for (uint32_t at = 0; at < perf->event_count; at++) {
+        struct event *event = perf->events + at;
+        struct counter sum;
+        if (read_counts(perf, event, &sum) == 0) {
+            event->produced = sum.value;
+            event->lost = sum.lost;
+            event->stopped = 1;
+        }
+        even &= balanced(event);
+    }
+    return even;
+}
+
+int64_t tr_perf_stop(struct tr_perf *perf)
+{
+    struct timespec pause = {0, 1000000};
+    uint64_t taken = 0;
+    int error;
+
+    if (__atomic_exchange_n(&perf->busy, 1, __ATOMIC_ACQUIRE))
+        return -EBUSY;
+    error = switch_events(perf, PERF_EVENT_IOC_DISABLE);
+    for (int try = 0; try < DRAIN_TRIES; try++) {
+        taken += tr_perf_round(perf, 1);
+        if (settle(perf))
+            break;
+        nanosleep(&pause, NULL);
+    }
+    if (!error)
+        error = switch_rings(perf, PERF_EVENT_IOC_DISABLE);
+    __atomic_store_n(&perf->busy, 0, __ATOMIC_RELEASE);
+    return error ? error : (int64_t)taken;
+}
+
+int tr_perf_ledger(struct tr_perf *perf, uint32_t number, struct tr_ledger *ledger)
+{
+    const struct event *event = perf->events + number;
+    struct counter sum = {0, 0};
+    int error;
+
+    if (number >= perf->event_count)
+        return -EINVAL;
+    *ledger = (struct tr_ledger){
+        .delivered = event->delivered,
+        .filtered = event->filtered,
+        .failed = event->failed,
+        .dropped_in_ring = event->dropped,
+    };
+    if (event->stopped) {
+        ledger->produced = event->produced;
+        ledger->lost_in_kernel = event->lost;
+        return 0;
+    }
+    error = read_counts(perf, event, &sum);      /* after the pump's counts: never fewer produced than delivered */
+    ledger->produced = sum.value;
+    ledger->lost_in_kernel = sum.lost;
+    return error;
+}
+
+void tr_perf_statistics(const struct tr_perf *perf, struct tr_perf_statistics *statistics)
+{
+    *statistics = perf->counted;
+    statistics->print_dropped = perf->run.print_dropped;
+    for (uint32_t at = 0; at < perf->ring_count; at++) {
+        struct counter one;
+        if (read(perf->rings[at].fd, &one, sizeof one) == (ssize_t)sizeof one)
+            statistics->task_records_lost += one.lost;
+    }
+}
+
+#endif
