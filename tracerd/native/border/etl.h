@@ -1,0 +1,122 @@
+/* Recorded ETW: walk a .etl file and run programs on its events, in time order over all CPUs.
+   A recording is untrusted: everything in it is bounds-checked, damage is counted and never ends the walk. */
+
+struct tr_etl;
+
+/* What went wrong in an open or a begin. 0 is none. */
+#define TR_ETL_NOT_RECORDING 1     /* no trace header event at its start */
+#define TR_ETL_COMPRESSED 2        /* its buffers are compressed: not supported yet; facts.compression says how */
+#define TR_ETL_READ 3              /* the system refused a read; errno is in facts.system_error */
+#define TR_ETL_NO_MEMORY 4
+#define TR_ETL_TOO_MANY 5          /* more buffers, CPUs or links than the walker is made for */
+
+/* Facts of the recording: from its header, and from the pass over all buffers that opening makes. */
+struct tr_etl_facts {
+    int32_t error;                   /* TR_ETL_* */
+    int32_t system_error;
+    uint32_t compression;            /* COMPRESSION_FORMAT: 2 LZNT1, 3 XPRESS, 4 XPRESS_HUFF; 0 none */
+    uint32_t os_major, os_minor, os_build;
+    uint32_t processors;             /* of the recorded machine, as it says */
+    uint32_t cpus;                   /* highest CPU with a buffer, plus one, at least 1 */
+    uint32_t pointer_size;
+    uint32_t clock;                  /* 1 QPC, 2 system time, 3 CPU cycles */
+    int64_t frequency;               /* ticks of that clock per second */
+    int64_t boot_time;               /* FILETIME */
+    int64_t start_time;
+    int64_t end_time;
+    int64_t start_ticks;             /* that clock at start_time */
+    uint32_t mode;                   /* LogFileMode */
+    uint32_t buffer_size;
+    uint32_t buffers_written;        /* as the header says */
+    uint32_t events_lost;
+    uint32_t buffers_lost;
+    uint64_t file_bytes;
+    uint64_t buffers;                /* found in the file, bad ones included */
+    uint64_t bad_buffers;            /* skipped, as their header makes no sense; or cut off by the end of the file */
+    uint64_t torn_bytes;             /* of a last buffer that was cut off; its whole events are still walked */
+};
+
+/* What an etw program sees: 96 bytes, the offsets of platforms/linux.py. Numbers are the event's, 0 where its header
+   kind has none; pid and tid are 0xffffffff where it has none (PERFINFO). Kernel events by hook carry the class GUID
+   of their group and classic events by class GUID carry the hook, where the group is a known one. */
+struct tr_etw_context {
+    const uint8_t *data;             /* the event's payload */
+    const uint8_t *data_end;
+    uint64_t time_ns;                /* unix time */
+    uint8_t provider[16];            /* GUID as it lies in memory */
+    uint8_t activity[16];
+    uint64_t keyword;
+    uint32_t pid;
+    uint32_t tid;
+    uint32_t cpu;
+    uint32_t pointer_size;           /* of the payload: 4 or 8 */
+    uint32_t hook;                   /* group << 8 | opcode; 0xffffffff for events that are not a kernel group's */
+    uint16_t id;                     /* manifest event id; WPP message number */
+    uint16_t task;
+    uint8_t version;
+    uint8_t channel;
+    uint8_t level;
+    uint8_t opcode;
+    uint16_t flags;                  /* EVENT_HEADER_FLAG_* */
+    uint8_t kind;                    /* TRACE_HEADER_TYPE_*: 1 … 4, 10, 11, 15 … 21 */
+    uint8_t reserved;
+};
+
+#define TR_ETL_WANT_PROVIDER 1
+#define TR_ETL_WANT_GROUP 2
+#define TR_ETL_WANT_EVENT 4
+
+/* Which events a name means. PROVIDER or GROUP: either may fit. No bits: every event. */
+struct tr_etl_match {
+    uint8_t provider[16];
+    uint32_t wants;                  /* TR_ETL_WANT_* */
+    uint16_t group;
+    uint16_t event;                  /* the id of manifest events and WPP messages, the opcode of all others */
+};
+
+/* Totals of one counting pass. */
+struct tr_etl_counts {
+    uint64_t events;
+    uint64_t damaged;                /* buffers whose events end in a senseless one; those before it are counted */
+    uint64_t by_header[32];          /* by header kind */
+    uint64_t other;                  /* events of providers that found no row */
+};
+
+struct tr_etl_row {
+    uint8_t provider[16];            /* zero for kernel events */
+    uint32_t hook;                   /* 0xffffffff for events with a provider */
+    uint32_t reserved;
+    uint64_t events;
+};
+
+/* Open the recording behind a file descriptor, which stays the caller's: read its header, index its buffers.
+   Returns NULL and the reason in facts->error. */
+struct tr_etl *tr_etl_open(int fd, struct tr_etl_facts *facts);
+void tr_etl_close(struct tr_etl *etl);
+
+/* Count all events; returns the number of rows filled, at most `capacity`, or -1 without memory. */
+int64_t tr_etl_count(struct tr_etl *etl, struct tr_etl_counts *counts, struct tr_etl_row *rows, uint32_t capacity);
+
+/* Before begin: the class GUID of a kernel group; a name (returns its number, or -1); a link of a program to it. */
+int32_t tr_etl_add_group(struct tr_etl *etl, uint32_t group, const uint8_t *provider);
+int32_t tr_etl_add_match(struct tr_etl *etl, const struct tr_etl_match *match);
+int32_t tr_etl_add_link(struct tr_etl *etl, struct tr_program *program, uint32_t match, uint32_t need);
+
+/* Prepare the walk; returns 0 or TR_ETL_*. */
+int32_t tr_etl_begin(struct tr_etl *etl);
+
+/* Walk on for about `timeout_ms`. Returns the number of events passed, or -1 when there is none left. `run` is the
+   caller's: its print buffer and random state are kept, the rest is set for each event. */
+int64_t tr_etl_pump(struct tr_etl *etl, struct tr_run *run, uint32_t timeout_ms);
+
+/* The balance of a name; and of the events that no name asked for, with what the recording lost or had damaged. */
+void tr_etl_ledger(const struct tr_etl *etl, uint32_t match, struct tr_ledger *ledger);
+void tr_etl_rest(const struct tr_etl *etl, struct tr_ledger *ledger);
+
+/* Events that came earlier than the one before them on their CPU: 0 in a sound recording. */
+uint64_t tr_etl_disorder(const struct tr_etl *etl);
+
+/* Convert a timestamp to unix time in ns. */
+int64_t tr_etl_unix_ns(const struct tr_etl_facts *facts, int64_t ticks);
+/* Convert a timestamp to the ns of the recording's own clock: since boot (QPC, cycles) or unix time (system time). */
+int64_t tr_etl_clock_ns(const struct tr_etl_facts *facts, int64_t ticks);

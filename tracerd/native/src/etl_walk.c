@@ -1,0 +1,195 @@
+/* The second pass: merge the CPUs by time, one buffer of each in memory, and hand every event to its programs. */
+#include <stdlib.h>
+
+#include "etl_parts.h"
+#include "os.h"
+
+#define EVENTS_PER_LOOK 512u                 /* at the clock */
+
+_Static_assert(sizeof(struct tr_etw_context) == 96, "platforms/linux.py says 96 bytes");
+_Static_assert(offsetof(struct tr_etw_context, kind) == 94, "platforms/linux.py says where the kind is");
+
+/* Load the lane's next buffer. Returns false when there is none. */
+static bool load(struct tr_etl *etl, struct tr_etl_lane *lane)
+{
+    const struct tr_etl_buffer *buffer;
+
+    if (lane->next == lane->last)
+        return false;
+    buffer = &etl->buffers[lane->next++];
+    lane->end = tr_etl_load(etl, buffer, lane->data);
+    lane->at = TR_ETL_BUFFER_HEADER;
+    lane->cut = buffer->cut || lane->end != buffer->end;
+    etl->damaged += lane->end != buffer->end;
+    return true;
+}
+
+/* Decode the next event of the buffer in memory. Returns false at its end. */
+static bool next_in_buffer(struct tr_etl *etl, struct tr_etl_lane *lane)
+{
+    while (lane->at < lane->end) {
+        enum tr_etl_step step = tr_etl_decode(lane->data + lane->at, lane->end - lane->at, &lane->event);
+
+        if (step == TR_ETL_DAMAGED)
+            etl->damaged += !lane->cut;
+        if (step == TR_ETL_DAMAGED || step == TR_ETL_END)
+            break;
+        lane->at += (lane->event.size + 7) & ~7u;
+        if (step == TR_ETL_EVENT)
+            return true;
+    }
+    lane->at = lane->end;
+    return false;
+}
+
+/* Move on to the lane's next event. Returns false when it has no more. */
+static bool advance(struct tr_etl *etl, struct tr_etl_lane *lane)
+{
+    while (!next_in_buffer(etl, lane))
+        if (!load(etl, lane))
+            return false;
+    if (!lane->event.timed)
+        lane->event.ticks = lane->ticks == INT64_MIN ? etl->facts.start_ticks : lane->ticks;
+    etl->disorder += lane->event.ticks < lane->ticks;
+    lane->ticks = lane->event.ticks;
+    return true;
+}
+
+/* Earlier first; at the same time the lower lane, so that every walk gives the same order. */
+static bool before(const struct tr_etl *etl, uint32_t a, uint32_t b)
+{
+    int64_t left = etl->lanes[a].ticks, right = etl->lanes[b].ticks;
+
+    return left < right || (left == right && a < b);
+}
+
+static void sift_down(struct tr_etl *etl, uint32_t at)
+{
+    uint32_t *heap = etl->heap;
+
+    for (;;) {
+        uint32_t least = at, left = 2 * at + 1, moved;
+
+        if (left < etl->heap_count && before(etl, heap[left], heap[least]))
+            least = left;
+        if (left + 1 < etl->heap_count && before(etl, heap[left + 1], heap[least]))
+            least = left + 1;
+        if (least == at)
+            return;
+        moved = heap[at];
+        heap[at] = heap[least];
+        heap[least] = moved;
+        at = least;
+    }
+}
+
+static bool same_lane(const struct tr_etl_buffer *a, const struct tr_etl_buffer *b)
+{
+    return a->cpu == b->cpu && a->logger == b->logger;
+}
+
+static uint32_t count_lanes(const struct tr_etl *etl)
+{
+    uint32_t lanes = 0;
+
+    for (uint32_t i = 0; i < etl->count; i++)
+        lanes += i == 0 || !same_lane(&etl->buffers[i - 1], &etl->buffers[i]);
+    return lanes;
+}
+
+/* Cut the ordered index into lanes and give each room for its largest buffer. Returns 0 or TR_ETL_*. */
+static int32_t make_lanes(struct tr_etl *etl)
+{
+    uint64_t bytes = 0;
+    uint32_t at = 0;
+
+    while (at < etl->count) {
+        struct tr_etl_lane *lane = &etl->lanes[etl->lane_count];
+        uint32_t most = 0;
+
+        lane->cpu = etl->buffers[at].cpu;
+        lane->ticks = INT64_MIN;             /* before every event, so the first one is in order */
+        lane->next = at;
+        for (lane->last = at; lane->last < etl->count; lane->last++) {
+            if (!same_lane(&etl->buffers[at], &etl->buffers[lane->last]))
+                break;
+            most = etl->buffers[lane->last].end > most ? etl->buffers[lane->last].end : most;
+        }
+        at = lane->last;
+        bytes += most;
+        if (bytes > TR_ETL_MAX_LANE_BYTES)
+            return TR_ETL_TOO_MANY;
+        lane->data = malloc(most);
+        if (!lane->data)
+            return TR_ETL_NO_MEMORY;
+        etl->lane_count++;
+    }
+    return 0;
+}
+
+static void make_heap(struct tr_etl *etl)
+{
+    for (uint32_t i = 0; i < etl->lane_count; i++)
+        if (advance(etl, &etl->lanes[i]))
+            etl->heap[etl->heap_count++] = i;
+    for (uint32_t i = etl->heap_count; i > 0; i--)
+        sift_down(etl, i - 1);
+}
+
+int32_t tr_etl_begin(struct tr_etl *etl)
+{
+    uint32_t lanes = count_lanes(etl);
+    int32_t error;
+
+    if (etl->begun || lanes > TR_ETL_MAX_LANES)
+        return TR_ETL_TOO_MANY;
+    etl->begun = true;
+    etl->lanes = calloc(lanes + 1, sizeof *etl->lanes);
+    etl->heap = calloc(lanes + 1, sizeof *etl->heap);
+    if (!etl->lanes || !etl->heap || !tr_etl_matcher_prepare(etl->matcher))
+        return TR_ETL_NO_MEMORY;
+    error = make_lanes(etl);
+    if (!error)
+        make_heap(etl);
+    return error;
+}
+
+/* Hand over the earliest event and move its lane on. */
+static void step(struct tr_etl *etl, struct tr_run *run)
+{
+    struct tr_etl_lane *lane = &etl->lanes[etl->heap[0]];
+
+    tr_etl_deliver(etl, &lane->event, lane->cpu, run);
+    if (!advance(etl, lane))
+        etl->heap[0] = etl->heap[--etl->heap_count];
+    sift_down(etl, 0);
+}
+
+int64_t tr_etl_pump(struct tr_etl *etl, struct tr_run *run, uint32_t timeout_ms)
+{
+    uint64_t end = tr_os_monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
+    int64_t passed = 0;
+
+    if (!etl->heap_count)
+        return -1;
+    do {
+        for (uint32_t i = 0; i < EVENTS_PER_LOOK && etl->heap_count; i++, passed++)
+            step(etl, run);
+    } while (etl->heap_count && tr_os_monotonic_ns() < end);
+    return passed;
+}
+
+void tr_etl_rest(const struct tr_etl *etl, struct tr_ledger *ledger)
+{
+    *ledger = (struct tr_ledger){
+        .filtered = tr_etl_unmatched(etl->matcher),
+        .lost_in_session = etl->facts.events_lost,
+        .dropped_in_ring = etl->facts.bad_buffers + etl->damaged,
+    };
+    ledger->produced = ledger->filtered + ledger->lost_in_session + ledger->dropped_in_ring;
+}
+
+uint64_t tr_etl_disorder(const struct tr_etl *etl)
+{
+    return etl->disorder;
+}
