@@ -1,0 +1,1 @@
+"""Where events come from. Each source opens once, is pumped by one thread and counts always."""

@@ -1,0 +1,269 @@
+"""Recorded ETW: `etl:FILE`. A `.etl` file walked by the C core, in time order over all its CPUs.
+
+Nothing here runs per event. The clock that programs see (`bpf_ktime_get_ns`) is the recording's own: nanoseconds since
+the recorded machine's boot for a QPC or cycle clock, unix time for a system-time clock; the context's `time_ns` is
+unix time in every case. Task facts are those of the event header: the name is empty and the user unknown (65534).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from tracerd import clock
+from tracerd.errors import NotSupported, RunError, SourceError
+from tracerd.native import ffi, lib
+from tracerd.snapshot import Ledger
+from tracerd.sources.base import LinkRequest
+from tracerd.sources.etl_names import EtwMatch, parse_name
+from tracerd.sources.schema.etw_names import KERNEL_GROUPS
+
+_COMPRESSIONS = {2: "LZNT1", 3: "XPRESS", 4: "XPRESS_HUFF"}
+_CLOCKS = {1: "qpc", 2: "system", 3: "cycles"}
+_CONTEXT_BYTES = 96
+_ROWS = 73728                                 # every hook and as many providers as the core keeps apart
+_SEED = 0x7472616365726400                    # of get_prandom_u32: replays give the same numbers
+
+
+@dataclass(frozen=True, slots=True)
+class EtlFacts:
+    """What a recording says of itself, and what a pass over its buffers found. Times are unix ns."""
+
+    os_version: str              # "10.0.19041"
+    cpus: int                    # highest CPU seen, plus one: per-CPU maps need as many slots
+    processors: int              # of the recorded machine
+    pointer_size: int
+    clock: str                   # "qpc" | "system" | "cycles"
+    frequency: int               # ticks per second
+    boot_ns: int
+    start_ns: int
+    end_ns: int                  # 0: not written, the session did not end well
+    file_bytes: int
+    buffer_size: int
+    buffers: int                 # found, bad ones included
+    buffers_written: int         # as the header says
+    bad_buffers: int             # skipped (senseless header) or cut off by the end of the file
+    torn_bytes: int              # of a last buffer that was cut off
+    events_lost: int
+    buffers_lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventCounts:
+    """`tracerd events FILE --count`. `by_header` is keyed by header kind, `by_provider` by GUID or "hook=XXXX"."""
+
+    events: int
+    buffers: int
+    bad_buffers: int             # also those whose events end in a senseless one
+    lost: int
+    by_header: Mapping[str, int]
+    by_provider: Mapping[str, int]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the shape of `events --count --json`."""
+        return {
+            "events": self.events,
+            "buffers": self.buffers,
+            "bad_buffers": self.bad_buffers,
+            "lost": self.lost,
+            "by_header": dict(self.by_header),
+            "by_provider": dict(self.by_provider),
+        }
+
+
+class EtlSource:
+    """A recording as an event source. Opening it reads all buffer headers once; `cpus` is known from then on.
+
+    Raises:
+        SourceError: the file cannot be read or is not an ETW recording.
+        NotSupported: its buffers are compressed.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.run: Any = ffi.new("struct tr_run *", {"random": _SEED})
+        self._names: dict[str, int] = {}
+        self._descriptor = _open(self.path)
+        self._facts: Any = ffi.new("struct tr_etl_facts *")
+        self._etl: Any = lib.tr_etl_open(self._descriptor, self._facts)
+        if self._etl == ffi.NULL:
+            os.close(self._descriptor)
+            raise _refusal(self.path, self._facts)
+
+    @property
+    def cpus(self) -> int:
+        """Slots that per-CPU maps need."""
+        return int(self._facts.cpus)
+
+    def facts(self) -> EtlFacts:
+        """Return what the recording says of itself."""
+        f = self._facts
+        return EtlFacts(
+            os_version=f"{f.os_major}.{f.os_minor}.{f.os_build}",
+            cpus=f.cpus,
+            processors=f.processors,
+            pointer_size=f.pointer_size,
+            clock=_CLOCKS[f.clock],
+            frequency=f.frequency,
+            boot_ns=_unix_ns(f.boot_time),
+            start_ns=_unix_ns(f.start_time),
+            end_ns=_unix_ns(f.end_time),
+            file_bytes=f.file_bytes,
+            buffer_size=f.buffer_size,
+            buffers=f.buffers,
+            buffers_written=f.buffers_written,
+            bad_buffers=f.bad_buffers,
+            torn_bytes=f.torn_bytes,
+            events_lost=f.events_lost,
+            buffers_lost=f.buffers_lost,
+        )
+
+    def count(self) -> EventCounts:
+        """Count all events, in one native pass."""
+        counts: Any = ffi.new("struct tr_etl_counts *")
+        rows: Any = ffi.new("struct tr_etl_row[]", _ROWS)
+        used = lib.tr_etl_count(self._live(), counts, rows, _ROWS)
+        if used < 0:
+            raise RunError(str(self.path), "no memory to count its events")
+        providers = dict(_row(rows[i]) for i in range(used))
+        if counts.other:
+            providers["other"] = counts.other
+        return EventCounts(
+            events=counts.events,
+            buffers=self._facts.buffers,
+            bad_buffers=self._facts.bad_buffers + counts.damaged,
+            lost=self._facts.events_lost,
+            by_header={str(kind): n for kind, n in enumerate(counts.by_header) if n},
+            by_provider=dict(sorted(providers.items(), key=lambda item: (-item[1], item[0]))),
+        )
+
+    def open(self, links: list[LinkRequest]) -> None:
+        """Make the links and load the first buffer of every CPU.
+
+        Raises:
+            ConfigError: an event's name is not one of a recording.
+            SourceError: too many links or CPUs, or a program reads more than an event's context.
+        """
+        etl = self._live()
+        wanted = [(link, parse_name(link.event)) for link in links]
+        for group in KERNEL_GROUPS:
+            lib.tr_etl_add_group(etl, group.group, UUID(group.guid).bytes_le)
+        for link, match in wanted:
+            self._add(etl, link, match)
+        error = lib.tr_etl_begin(etl)
+        if error:
+            raise SourceError(str(self.path), _WALK_ERRORS.get(error, "cannot be walked"))
+
+    def pump(self, timeout_ms: int) -> int:
+        """Walk on for about `timeout_ms`, inside one native call. Returns events passed, or -1 at the end."""
+        return int(lib.tr_etl_pump(self._live(), self.run, max(timeout_ms, 0)))
+
+    def stop(self) -> None:
+        """Nothing runs on by itself: what has not been walked yet was never produced."""
+
+    def statistics(self) -> Mapping[str, Ledger]:
+        """Return each name's ledger, and that of the file for the events that no name asked for.
+
+        The file's row holds what the recorder says it lost, one drop for every damaged or skipped buffer, and as
+        filtered the events without a program, so the rows add up to all that was recorded.
+        """
+        raw: Any = ffi.new("struct tr_ledger *")
+        ledgers = {}
+        for name, number in self._names.items():
+            lib.tr_etl_ledger(self._live(), number, raw)
+            ledgers[name] = _ledger(raw)
+        lib.tr_etl_rest(self._live(), raw)
+        whole = f"etl:{self.path}"
+        ledgers[whole] = _sum(ledgers[whole], _ledger(raw)) if whole in ledgers else _ledger(raw)
+        return ledgers
+
+    @property
+    def disorder(self) -> int:
+        """Events walked so far that came earlier than the one before them on their CPU; 0 in a sound recording."""
+        return int(lib.tr_etl_disorder(self._live()))
+
+    def close(self) -> None:
+        """Release everything. May be called twice."""
+        if self._etl is not None:
+            lib.tr_etl_close(self._etl)
+            os.close(self._descriptor)
+            self._etl = None
+
+    def _live(self) -> Any:
+        if self._etl is None:
+            raise SourceError(str(self.path), "is closed")
+        return self._etl
+
+    def _add(self, etl: Any, link: LinkRequest, match: EtwMatch) -> None:
+        if link.need > _CONTEXT_BYTES:
+            raise SourceError(link.event, f"its program reads {link.need} context bytes, an event has {_CONTEXT_BYTES}")
+        if link.event not in self._names:
+            self._names[link.event] = lib.tr_etl_add_match(etl, _native_match(match))
+        if lib.tr_etl_add_link(etl, link.program, self._names[link.event], link.need) < 0:
+            raise SourceError(str(self.path), "too many links")
+
+
+_WALK_ERRORS = {
+    lib.TR_ETL_NO_MEMORY: "no memory to walk it",
+    lib.TR_ETL_TOO_MANY: "too many CPUs, or buffers of more than 1 GiB in all to hold at once",
+}
+
+
+def _open(path: Path) -> int:
+    """Return a descriptor of a regular file: opening a pipe would wait for its other end."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise SourceError(str(path), "is not a regular file")
+        return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+    except (OSError, ValueError) as error:
+        raise SourceError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _refusal(path: Path, facts: Any) -> SourceError | NotSupported:
+    if facts.error == lib.TR_ETL_COMPRESSED:
+        kind = _COMPRESSIONS.get(facts.compression, f"format {facts.compression}")
+        return NotSupported(f"compressed recording {path}", f"its buffers are {kind}-compressed, not yet read")
+    if facts.error == lib.TR_ETL_READ:
+        return SourceError(str(path), f"cannot be read: {os.strerror(facts.system_error)}")
+    if facts.error == lib.TR_ETL_TOO_MANY:
+        return SourceError(str(path), "has more than 4,194,304 buffers")
+    if facts.error == lib.TR_ETL_NO_MEMORY:
+        return SourceError(str(path), "no memory for its index")
+    return SourceError(str(path), "is not an ETW recording: it does not start with a trace header event")
+
+
+def _native_match(match: EtwMatch) -> Any:
+    native: Any = ffi.new("struct tr_etl_match *")
+    if match.provider is not None:
+        native.provider = match.provider.bytes_le
+        native.wants |= lib.TR_ETL_WANT_PROVIDER
+    if match.group is not None:
+        native.group = match.group
+        native.wants |= lib.TR_ETL_WANT_GROUP
+    if match.event is not None:
+        native.event = match.event
+        native.wants |= lib.TR_ETL_WANT_EVENT
+    return native
+
+
+def _row(row: Any) -> tuple[str, int]:
+    if row.hook == 0xFFFFFFFF:
+        return str(UUID(bytes_le=bytes(row.provider))), int(row.events)
+    return f"hook={row.hook:04x}", int(row.events)
+
+
+def _unix_ns(filetime: int) -> int:
+    return clock.unix_ns(filetime) if filetime else 0
+
+
+def _ledger(raw: Any) -> Ledger:
+    return Ledger(**{name: int(getattr(raw, name)) for name in Ledger.__dataclass_fields__})
+
+
+def _sum(a: Ledger, b: Ledger) -> Ledger:
+    return Ledger(**{name: getattr(a, name) + getattr(b, name) for name in Ledger.__dataclass_fields__})

@@ -1,0 +1,126 @@
+"""What an attach name of ETW means: which provider or kernel group, which event. Pure.
+
+    etw:PROVIDER[:EVENT]              a manifest provider by name or GUID, an event by name or id
+    etw-kernel:GROUP[:EVENT]          a kernel group by name, an event by name or opcode
+    etl:FILE[:PROVIDER[:EVENT]]       the same of a recording; PROVIDER may also be a kernel group's name
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from tracerd.errors import ConfigError
+from tracerd.sources.schema.etw_names import KERNEL_GROUPS, PROVIDERS, KernelGroup, Provider
+
+_GUID = re.compile(r"\{?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?")
+_FILE = re.compile(r"(?P<file>.+?\.etl)(?::(?P<rest>.+))?", re.IGNORECASE | re.DOTALL)
+
+_PROVIDER_BY_NAME = {provider.name.lower(): provider for provider in PROVIDERS}
+_GROUP_BY_NAME = {group.name.lower(): group for group in KERNEL_GROUPS}
+_PROVIDER_BY_GUID = {UUID(provider.guid): provider for provider in PROVIDERS}
+_GROUP_BY_GUID = {UUID(group.guid): group for group in KERNEL_GROUPS}
+
+
+@dataclass(frozen=True, slots=True)
+class EtwMatch:
+    """Which events a name means; None is "any".
+
+    `event` is compared with the id of manifest events and with the opcode of all others. A kernel group has both a
+    GUID (classic events) and a group number (events by hook): an event of either kind fits.
+    """
+
+    provider: UUID | None = None
+    group: int | None = None
+    event: int | None = None
+
+
+def parse_etw(rest: str) -> EtwMatch:
+    """Return what "PROVIDER[:EVENT]" means. PROVIDER is a name of ours, a kernel group's name or a GUID.
+
+    Raises:
+        ConfigError: the provider or the event is not known by that name.
+    """
+    name, _, event = rest.partition(":")
+    known = _provider_of(name, rest)
+    if known is None:
+        return EtwMatch(UUID(name), None, _event_of(event, {}, rest))
+    group = known.group if isinstance(known, KernelGroup) else None
+    return EtwMatch(UUID(known.guid), group, _event_of(event, known.events, rest))
+
+
+def parse_etw_kernel(rest: str) -> EtwMatch:
+    """Return what "GROUP[:EVENT]" of `etw-kernel:` means. GROUP is a name.
+
+    Raises:
+        ConfigError: the group or the event is not known by that name.
+    """
+    name, _, event = rest.partition(":")
+    group = _GROUP_BY_NAME.get(name.lower())
+    if group is None:
+        names = [each.name for each in KERNEL_GROUPS]
+        raise ConfigError(f"etw-kernel:{rest}", _unknown("kernel group", name, names))
+    return EtwMatch(UUID(group.guid), group.group, _event_of(event, group.events, f"etw-kernel:{rest}"))
+
+
+def split_file(rest: str) -> tuple[str, str]:
+    """Split "FILE[:PROVIDER[:EVENT]]" after ".etl" into the file and the rest; a file of another name has no rest."""
+    found = _FILE.fullmatch(rest)
+    return (found["file"], found["rest"] or "") if found else (rest, "")
+
+
+def parse_name(event: str) -> EtwMatch:
+    """Return what a whole attach name means to a recording: `etl:`, `etw:` or `etw-kernel:`.
+
+    Raises:
+        ConfigError: the name does not start with one of those, or names something unknown.
+    """
+    prefix, _, rest = event.partition(":")
+    if prefix == "etw" and rest:
+        return parse_etw(rest)
+    if prefix == "etw-kernel" and rest:
+        return parse_etw_kernel(rest)
+    if prefix == "etl" and rest:
+        wanted = split_file(rest)[1]
+        return parse_etw(wanted) if wanted else EtwMatch()
+    raise ConfigError(event, "is not an event of a recording; these start with etl:, etw: or etw-kernel:")
+
+
+def provider_name(guid: UUID) -> str | None:
+    """Return the name of a provider or kernel class, if it is one of ours."""
+    known = _PROVIDER_BY_GUID.get(guid) or _GROUP_BY_GUID.get(guid)
+    return known.name if known else None
+
+
+def _provider_of(name: str, whole: str) -> Provider | KernelGroup | None:
+    """Return the table row; None for a GUID that has none."""
+    if _GUID.fullmatch(name):
+        guid = UUID(name)
+        return _PROVIDER_BY_GUID.get(guid) or _GROUP_BY_GUID.get(guid)
+    known = _PROVIDER_BY_NAME.get(name.lower()) or _GROUP_BY_NAME.get(name.lower())
+    if known is None:
+        names = [each.name for each in (*PROVIDERS, *KERNEL_GROUPS)]
+        raise ConfigError(whole, _unknown("provider", name, names) + " (any provider can be named by its GUID)")
+    return known
+
+
+def _event_of(event: str, names: Mapping[str, int], whole: str) -> int | None:
+    if not event:
+        return None
+    if event.isascii() and event.isdigit():
+        if int(event) > 0xFFFF:
+            raise ConfigError(whole, f"event {event} is above 65535")
+        return int(event)
+    for name, number in names.items():
+        if name.lower() == event.lower():
+            return number
+    raise ConfigError(whole, _unknown("event", event, names) if names else f"event {event!r}: give its number here")
+
+
+def _unknown(what: str, name: str, valid: Iterable[str]) -> str:
+    names = sorted(valid)
+    near = difflib.get_close_matches(name, names, 1)
+    return f"unknown {what} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}")

@@ -1,0 +1,244 @@
+"""Live Linux events: tracepoints and system calls through perf_event_open(2), one ring per CPU.
+
+The control plane only: names become tracepoint numbers, rings and links are made, refusals become sentences. All that
+happens per event is in `native/src/perf_pump.c`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tracerd.errors import ConfigError, NotSupported, RunError, SourceError
+from tracerd.linux.cpus import online
+from tracerd.linux.perf import ADDING, refusal
+from tracerd.linux.tracefs import tracefs
+from tracerd.native import ffi, lib
+from tracerd.snapshot import Ledger
+from tracerd.sources.base import LinkRequest
+from tracerd.sources.names import parse_attach
+from tracerd.sources.schema.tracefs import TracepointFormat, read_format
+from tracerd.sources.tasks import Sweep, seed
+
+_PRINT_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class PerfOptions:
+    """How the rings are made. At 1.2 million events/s a ring of 2,048 pages holds about 60 ms."""
+
+    pages: int = 2048                # of data per CPU, a power of two
+    window_us: int = 1000            # an event waits that long for older ones of other CPUs
+    include_self: bool = False       # deliver the events of this process too
+
+
+@dataclass(frozen=True, slots=True)
+class PerfCost:
+    """What the source did and what it cost so far. Counts are of all events together."""
+
+    delivered: int
+    batches: int                 # merge rounds that found something
+    wakeups: int
+    reordered: int               # delivered after a younger one
+    unparsed: int                # samples of no event of ours
+    lost_records: int            # what PERF_RECORD_LOST says: less than the ledger's lost
+    task_records: int
+    task_records_lost: int       # names may be stale until the next sweep
+    task_reads: int
+    cpu_ns: int                  # CPU time of the pump, programs included
+    print_dropped: int
+    tasks: int                   # threads in the task table
+    tasks_evicted: int
+    cpus_missed: tuple[int, ...]    # came online after the start: their events are not seen
+
+
+class PerfSource:
+    """Tracepoints of this machine as an event source. One thread pumps and stops it; `wake` may come from any other."""
+
+    def __init__(self, options: PerfOptions | None = None) -> None:
+        self.options = options or PerfOptions()
+        self.cpus = max(online()) + 1        # slots that per-CPU maps need: ids may be sparse
+        self._perf: Any = None
+        self._names: dict[str, int] = {}     # full name -> the core's number
+        self._ignored = set[int]() if self.options.include_self else {os.getpid()}
+        self._cpus: tuple[int, ...] = ()
+        self._sweep = Sweep()
+
+    def ignore(self, pid: int) -> None:
+        """Count the events of another process of ours as filtered, like those of this one. Before or after `open`."""
+        if self.options.include_self:
+            return
+        self._ignored.add(pid)
+        if self._perf is not None:
+            self._ignore_now(pid)
+
+    def open(self, links: list[LinkRequest]) -> None:
+        """Make the rings, the events and the links, and let the events in.
+
+        Raises:
+            ConfigError: no such event, or a ring size that cannot be.
+            NotPermitted: the kernel refuses perf events, tracefs or locked memory to this user.
+            NotSupported: the kernel is too old.
+            SourceError: an event's record is shorter than its program reads, or the system's limits are too low.
+        In every case nothing stays open.
+        """
+        if self._perf is not None:
+            raise SourceError("perf", "is already open")
+        formats = _formats(links)
+        try:
+            self._make_rings()
+            self._make_events(formats)
+            self._make_links(links, formats)
+            for pid in self._ignored:
+                self._ignore_now(pid)
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def pump(self, timeout_ms: int) -> int:
+        """Deliver events for `timeout_ms` (0: what is there), in one native call; `wake` ends it early."""
+        taken = int(lib.tr_perf_pump(self._live(), max(timeout_ms, 0)))
+        if taken < 0:
+            raise RunError("perf", f"pump: {os.strerror(-taken)}")
+        self._sweep.step(self._live())
+        return taken
+
+    def wake(self) -> None:
+        """Make a pump in another thread return now. The next pump returns at once if none is running."""
+        if self._perf is not None:
+            lib.tr_perf_wake(self._perf)
+
+    def stop(self) -> None:
+        """Stop the events and deliver what is in the rings. From the pumping thread, or after it has ended."""
+        if self._perf is None:
+            return
+        result = lib.tr_perf_stop(self._perf)
+        if result == -errno.EBUSY:
+            raise RunError("perf", "cannot stop while another thread pumps")
+        if result < 0:
+            raise RunError("perf", f"stop: {os.strerror(-result)}")
+
+    def statistics(self) -> Mapping[str, Ledger]:
+        """Return the ledger of each event, by the name it was first asked for. Exact after `stop`."""
+        raw: Any = ffi.new("struct tr_ledger *")
+        ledgers = {}
+        for name, number in self._names.items():
+            error = lib.tr_perf_ledger(self._live(), number, raw)
+            if error < 0:
+                raise RunError(name, f"its counter cannot be read: {os.strerror(-error)}")
+            ledgers[name] = Ledger(**{field: int(getattr(raw, field)) for field in Ledger.__dataclass_fields__})
+        return ledgers
+
+    def cost(self) -> PerfCost:
+        """Return what the pump did and how much CPU time it took."""
+        raw: Any = ffi.new("struct tr_perf_statistics *")
+        lib.tr_perf_statistics(self._live(), raw)
+        tasks: Any = ffi.new("struct tr_tasks_statistics *")
+        lib.tr_tasks_statistics(lib.tr_perf_tasks(self._live()), tasks)
+        counted = {field: int(getattr(raw, field)) for field in PerfCost.__dataclass_fields__ if hasattr(raw, field)}
+        missed = tuple(sorted(set(online()) - set(self._cpus)))
+        return PerfCost(**counted, tasks=tasks.tasks, tasks_evicted=tasks.evicted, cpus_missed=missed)
+
+    def printed(self) -> bytes:
+        """Take what programs printed with bpf_trace_printk, as lines. From the pumping thread."""
+        text = ffi.new("char[]", _PRINT_BYTES)
+        length = lib.tr_perf_printed(self._live(), text, _PRINT_BYTES)
+        return bytes(ffi.buffer(text, length))
+
+    def close(self) -> None:
+        """Release everything. May be called twice."""
+        if self._perf is not None:
+            lib.tr_perf_free(self._perf)
+            self._perf = None
+
+    def _live(self) -> Any:
+        if self._perf is None:
+            raise SourceError("perf", "is not open")
+        return self._perf
+
+    def _make_rings(self) -> None:
+        pages = self.options.pages
+        if pages < 1 or pages & (pages - 1):
+            raise ConfigError(f"--pages {pages}", "must be a power of two")
+        self._perf = lib.tr_perf_new(pages, self.options.window_us)
+        if self._perf == ffi.NULL:
+            self._perf = None
+            raise NotSupported("live events", "no memory for them, or not a Linux system")
+        self._cpus = tuple(cpu for cpu in online() if self._make_ring(cpu))
+        if not self._cpus:
+            raise SourceError("perf", "no CPU of this machine takes perf events")
+
+    def _make_ring(self, cpu: int) -> bool:
+        """Make one CPU's ring; False if it went offline meanwhile."""
+        step: Any = ffi.new("int *")
+        error = -lib.tr_perf_add_cpu(self._perf, cpu, step)
+        if error == errno.ENODEV:
+            return False
+        if error > 0:
+            raise refusal("live events", error, step[0], self.options.pages)
+        return True
+
+    def _make_events(self, formats: Mapping[str, TracepointFormat]) -> None:
+        numbers: dict[int, int] = {}         # two names may mean one tracepoint
+        for name, layout in formats.items():
+            if layout.id in numbers:
+                continue
+            number = lib.tr_perf_add_event(self._perf, layout.id)
+            if number < 0:
+                raise refusal(name, -number, ADDING)
+            numbers[layout.id] = number
+            self._names[name] = number
+
+    def _make_links(self, links: list[LinkRequest], formats: Mapping[str, TracepointFormat]) -> None:
+        number_of = {formats[name].id: number for name, number in self._names.items()}
+        native: Any = ffi.new("struct tr_link[]", len(links))
+        for row, link in zip(native, links, strict=True):
+            row.program = link.program
+            row.event = number_of[formats[link.event].id]
+            row.need = link.need
+        error = lib.tr_perf_set_links(self._perf, native, len(links))
+        if error < 0:
+            raise SourceError("perf", f"{len(links)} links: {os.strerror(-error)}")
+
+    def _ignore_now(self, pid: int) -> None:
+        if lib.tr_perf_ignore_pid(self._perf, pid, 1) < 0:
+            raise SourceError("perf", "more than 16 processes to ignore")
+
+    def _start(self) -> None:
+        """Let task records in before the threads are read, so that none can slip between; then the events."""
+        self._begin(lib.tr_perf_start_tasks)
+        seed(self._perf)
+        self._begin(lib.tr_perf_start)
+
+    def _begin(self, start: Callable[[Any], int]) -> None:
+        error = start(self._perf)
+        if error < 0:
+            raise SourceError("perf", f"cannot start: {os.strerror(-error)}")
+
+
+def _formats(links: list[LinkRequest]) -> dict[str, TracepointFormat]:
+    """Return the layout of every event asked for, having checked that it is long enough for its programs."""
+    root = tracefs()
+    formats: dict[str, TracepointFormat] = {}
+    for link in links:
+        if link.event not in formats:
+            formats[link.event] = _format(root, link.event)
+        have = formats[link.event].record_bytes
+        if link.need > have:
+            raise SourceError(link.event, f"its program reads {link.need} bytes of the record, the event has {have}")
+    return formats
+
+
+def _format(root: Path, event: str) -> TracepointFormat:
+    name = parse_attach(event)
+    if not name.kind.live_linux:
+        raise ConfigError(event, "is not an event of the Linux kernel: tracepoint:CATEGORY:NAME or syscall:NAME:enter")
+    try:
+        return read_format(root, name.category, name.event)
+    except ConfigError as error:
+        raise ConfigError(event, error.cause) from error

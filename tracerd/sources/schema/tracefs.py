@@ -1,0 +1,119 @@
+"""Tracepoint layouts: `events/CATEGORY/NAME/format` of tracefs, parsed. Reading needs the directory, parsing nothing.
+
+Source: Documentation/trace/events.rst, "Event formats".
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tracerd.errors import ConfigError, SourceError
+from tracerd.linux.tracefs import read
+
+_FIELD = re.compile(r"^\s*field:(?P<declaration>.+?);\s*offset:(?P<offset>\d+);\s*size:(?P<size>\d+);"
+                    r"(?:\s*signed:(?P<signed>[01]);)?")
+_DECLARATION = re.compile(r"^(?P<ctype>.*?[\s*\]])(?P<name>\w+)(?P<array>\[.*\])?$")
+_DYNAMIC = re.compile(r"^__(?:data|rel)_loc ")
+
+
+@dataclass(frozen=True, slots=True)
+class TracepointField:
+    """One field of a record. `size` is in bytes; that of a dynamic field is the size of its descriptor (4).
+
+    A descriptor's low 16 bits are the data's offset in the record (`__rel_loc`: after the descriptor), its high 16
+    bits the data's length.
+    """
+
+    name: str
+    ctype: str                   # as the kernel writes it, without "__data_loc" and "[]"
+    offset: int
+    size: int
+    signed: bool
+    array: bool                  # "args[6]", "comm[16]", and every dynamic field
+    dynamic: bool                # __data_loc or __rel_loc
+    common: bool                 # one of the header that all records begin with
+
+
+@dataclass(frozen=True, slots=True)
+class TracepointFormat:
+    """The layout of one tracepoint's records."""
+
+    category: str
+    name: str
+    id: int
+    fields: tuple[TracepointField, ...]
+
+    @property
+    def full_name(self) -> str:
+        return f"tracepoint:{self.category}:{self.name}"
+
+    @property
+    def record_bytes(self) -> int:
+        """Size of the fixed part: the bytes that every record of the event has."""
+        return max((field.offset + field.size for field in self.fields), default=0)
+
+
+def parse_format(category: str, name: str, text: str) -> TracepointFormat:
+    """Return the layout that a `format` file describes.
+
+    Raises:
+        SourceError: the text is not such a file.
+    """
+    where = f"tracepoint:{category}:{name}"
+    number = re.search(r"^ID: (\d+)$", text, re.MULTILINE)
+    lines = [line for line in text.split("\nprint fmt:")[0].splitlines() if line.lstrip().startswith("field:")]
+    if number is None or not lines:
+        raise SourceError(where, "its format in tracefs has no ID or no fields")
+    return TracepointFormat(category, name, int(number[1]), tuple(_field(where, line) for line in lines))
+
+
+def _field(where: str, line: str) -> TracepointField:
+    field = _FIELD.match(line)
+    declaration = _DECLARATION.match(field["declaration"]) if field else None
+    if field is None or declaration is None:
+        raise SourceError(where, f"its format in tracefs has a line that is no field: {line.strip()!r}")
+    ctype = declaration["ctype"].strip()
+    dynamic = _DYNAMIC.match(ctype) is not None
+    if dynamic:
+        ctype = _DYNAMIC.sub("", ctype).removesuffix("[]").strip()
+    name = declaration["name"]
+    return TracepointField(
+        name=name,
+        ctype=ctype,
+        offset=int(field["offset"]),
+        size=int(field["size"]),
+        signed=field["signed"] == "1",
+        array=dynamic or declaration["array"] is not None,
+        dynamic=dynamic,
+        common=name.startswith("common_"),
+    )
+
+
+def read_format(root: Path, category: str, name: str) -> TracepointFormat:
+    """Read and parse the layout of a tracepoint; `root` is the directory of tracefs.
+
+    Raises:
+        ConfigError: there is no such tracepoint; names the nearest one.
+        NotPermitted: tracefs is closed to this user.
+    """
+    try:
+        return parse_format(category, name, read(root / "events" / category / name / "format"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(f"tracepoint:{category}:{name}", _unknown(root, category, name)) from error
+
+
+def list_events(root: Path) -> tuple[tuple[str, str], ...]:
+    """Return (category, name) of every tracepoint, sorted."""
+    lines = read(root / "available_events").splitlines()
+    return tuple(sorted((category, name) for category, _, name in (line.partition(":") for line in lines) if name))
+
+
+def _unknown(root: Path, category: str, name: str) -> str:
+    valid = [f"{known}:{event}" for known, event in list_events(root)]
+    same = [event for event in valid if event.startswith(f"{category}:")]
+    near = difflib.get_close_matches(f"{category}:{name}", same or valid, 1, cutoff=0.5)
+    hint = f"; did you mean 'tracepoint:{near[0]}'?" if near else "; `tracerd list 'tracepoint:*'` shows them"
+    return f"this kernel has no such tracepoint{hint}"
