@@ -1,0 +1,139 @@
+"""Views: map bytes become the columns a probe declares, whatever the layout."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracerd.btf.types import Array, Btf, Composite, Int, Member, Void
+from tracerd.elf.spec import MapSpec
+from tracerd.errors import ConfigError
+from tracerd.snapshot import MapSnapshot
+from tracerd.views.columns import MapColumns
+from tracerd.views.percentiles import log2_percentile
+from tracerd.views.spec import ColumnSpec, ViewSpec
+from tracerd.views.table import build, check
+
+U32, S64, CHAR, COMM, SLOTS, KEY, VALUE = range(1, 8)
+BTF = Btf(
+    (
+        Void(),
+        Int("unsigned int", 4, False, False, False),
+        Int("long", 8, True, False, False),
+        Int("char", 1, True, False, False),
+        Array(CHAR, U32, 16),
+        Array(U32, U32, 4),
+        Composite("key", 8, (Member("pid", U32, 0, 0), Member("nr", U32, 32, 0)), False),
+        Composite(
+            "value",
+            40,
+            (Member("total", S64, 0, 0), Member("comm", COMM, 64, 0), Member("latency", SLOTS, 192, 0)),
+            False,
+        ),
+    )
+)
+SPEC = MapSpec("calls", 5, 8, 40, 16, key_type=KEY, value_type=VALUE)
+COLUMNS = MapColumns(SPEC, BTF)
+
+KEY_DTYPE = np.dtype([("pid", "<u4"), ("nr", "<u4")])
+VALUE_DTYPE = np.dtype([("total", "<i8"), ("comm", "S16"), ("latency", "<u4", 4)])
+
+Value = tuple[int, bytes, list[int]]
+
+
+def snapshot(rows: list[tuple[tuple[int, int], list[Value]]]) -> MapSnapshot:
+    """Make a snapshot of rows of (key, one value for each CPU)."""
+    keys = np.array([key for key, _ in rows], dtype=KEY_DTYPE).view(np.uint8).reshape(len(rows), 8)
+    cpus = len(rows[0][1]) if rows else 1
+    flat = np.array([(t, c, slots) for _, values in rows for t, c, slots in values], dtype=VALUE_DTYPE)
+    return MapSnapshot("calls", 0, keys, flat.view(np.uint8).reshape(len(rows), cpus, 40), 0)
+
+
+TWO_CPUS = snapshot(
+    [
+        ((7, 1), [(-5, b"", [0, 0, 1, 0]), (15, b"dd", [0, 0, 3, 0])]),
+        ((9, 0), [(100, b"caf\xc3\xa9", [1, 0, 0, 0]), (1, b"later", [0, 0, 0, 0])]),
+    ]
+)
+
+
+def test_per_cpu_numbers_are_summed_and_the_first_text_is_taken() -> None:
+    """A value that only some CPUs have filled reads as one row."""
+    assert COLUMNS.read(TWO_CPUS, "value.total", "auto").tolist() == [10, 101]
+    assert COLUMNS.read(TWO_CPUS, "value.comm", "auto").tolist() == ["dd", "café"]
+    assert COLUMNS.read(TWO_CPUS, "value.latency", "auto").tolist() == [[0, 0, 4, 0], [1, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(("merge", "expected"), [("first", [-5, 100]), ("max", [15, 100]), ("min", [-5, 1])])
+def test_a_column_may_ask_for_another_merge(merge: str, expected: list[int]) -> None:
+    """`merge` picks the first, largest or smallest CPU's number."""
+    assert COLUMNS.read(TWO_CPUS, "value.total", merge).tolist() == expected
+
+
+def test_a_view_decodes_sorts_and_takes_percentiles() -> None:
+    """The table has the declared columns in the declared order."""
+    view = ViewSpec(
+        "calls",
+        "calls",
+        (
+            ColumnSpec("pid", "key.pid"),
+            ColumnSpec("nr", "key.nr", decode="hex"),
+            ColumnSpec("total", "value.total"),
+            ColumnSpec("p50", "value.latency", percentile=50),
+        ),
+        sort="-total",
+    )
+    check(view, COLUMNS)
+    assert build(view, COLUMNS, TWO_CPUS).rows() == [
+        {"pid": 9, "nr": "0x0", "total": 101, "p50": 1},
+        {"pid": 7, "nr": "0x1", "total": 10, "p50": 6},
+    ]
+
+
+def test_a_map_without_views_shows_every_field_with_short_unique_names() -> None:
+    """The default table names a field without its half of the map where that stays unique."""
+    table = build(ViewSpec("calls", "calls"), COLUMNS, TWO_CPUS)
+    assert list(table.columns) == ["pid", "nr", "total", "comm", "latency"]
+
+
+def test_an_empty_map_is_an_empty_table() -> None:
+    """No rows, all columns, no error."""
+    empty = MapSnapshot("calls", 0, np.zeros((0, 8), np.uint8), np.zeros((0, 2, 40), np.uint8), 0)
+    view = ViewSpec("calls", "calls", (ColumnSpec("c", "value.comm"), ColumnSpec("n", "key.nr", "syscall")), "-n")
+    assert build(view, COLUMNS, empty).rows() == []
+
+
+@pytest.mark.parametrize(
+    ("view", "message"),
+    [
+        (ViewSpec("v", "calls", (ColumnSpec("a", "key.pdi"),)), "has only key.pid"),
+        (ViewSpec("v", "calls", (ColumnSpec("a", "key.pid", decode="sycall"),)), "valid: syscall"),
+        (ViewSpec("v", "calls", (ColumnSpec("a", "key.pid", percentile=5),)), "needs an array"),
+        (ViewSpec("v", "calls", (ColumnSpec("a", "key.pid"),), "-b"), "no such column; valid: a"),
+    ],
+)
+def test_a_view_that_asks_for_what_is_not_there_is_refused(view: ViewSpec, message: str) -> None:
+    """Each mistake is told before anything is attached."""
+    with pytest.raises(ConfigError, match=message):
+        check(view, COLUMNS)
+
+
+@given(st.lists(st.integers(0, 2**20), min_size=1, max_size=60), st.integers(1, 99))
+def test_a_percentile_is_within_its_slot(values: list[int], percent: int) -> None:
+    """The answer lies in the log2 slot of the true percentile: at most a factor of two off."""
+    slots = np.zeros((1, 40), dtype=np.int64)
+    for value in values:
+        slots[0, max(value.bit_length() - 1, 0)] += 1
+    truth = sorted(values)[max(-(-len(values) * percent // 100) - 1, 0)]
+    found = int(log2_percentile(slots, percent)[0])
+    low, high = (0, 2) if truth < 2 else (1 << truth.bit_length() - 1, 1 << truth.bit_length())
+    assert low <= found <= high
+
+
+def test_bytes_without_btf_are_still_shown() -> None:
+    """A map whose object has no BTF gives two columns of bytes."""
+    bare = MapColumns(MapSpec("calls", 5, 8, 40, 16), None)
+    assert bare.paths == ("key", "value")
+    assert bare.read(TWO_CPUS, "key", "auto").shape == (2, 8)

@@ -1,0 +1,121 @@
+"""From the bytes of a map to one numpy column per BTF leaf, without a loop over rows.
+
+Paths are "key", "value", "key.pid", "value.latency": the leaf's BTF path behind the half of the map it is in. A map
+without BTF types has two columns of bytes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tracerd.btf.layout import Field, Kind, flatten
+from tracerd.btf.types import Btf
+from tracerd.elf.spec import MapSpec
+from tracerd.snapshot import Column, MapSnapshot
+
+Bytes = npt.NDArray[np.uint8]
+
+_INTEGER = ("i", "u")
+_NUMBERS = {
+    Kind.INT: _INTEGER,
+    Kind.CHAR: _INTEGER,
+    Kind.ENUM: _INTEGER,
+    Kind.BOOL: ("u", "u"),
+    Kind.POINTER: ("u", "u"),
+    Kind.FLOAT: ("f", "f"),
+}
+"""numpy's letter for a signed and an unsigned number of a kind."""
+
+
+class MapColumns:
+    """The leaves of one map's key and value. Immutable; read any snapshot of that map with it."""
+
+    def __init__(self, spec: MapSpec, btf: Btf | None) -> None:
+        self._keys = _leaves("key", btf, spec.key_type, spec.key_size)
+        self._values = _leaves("value", btf, spec.value_type, spec.value_size)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All columns, key first, in the order of declaration."""
+        return (*self._keys, *self._values)
+
+    def is_array(self, path: str) -> bool:
+        """True if a path is an array of numbers (a histogram's slots)."""
+        return bool((self._keys | self._values)[path].shape)
+
+    def read(self, snapshot: MapSnapshot, path: str, merge: str) -> Column:
+        """Return a column of a snapshot: (rows,) for a scalar, (rows, n) for an array, text as objects.
+
+        A per-CPU value becomes one by `merge`: auto sums numbers and takes the first text that is not empty.
+
+        Raises:
+            KeyError: the map has no such path.
+        """
+        if path in self._keys:
+            return _take(snapshot.keys[:, None, :], self._keys[path])[:, 0]
+        leaf = self._values[path]
+        return _merge(_take(snapshot.values, leaf), leaf, merge)
+
+
+def _leaves(half: str, btf: Btf | None, type_id: int | None, size: int) -> dict[str, Field]:
+    if btf is None or not type_id:
+        return {half: Field(half, 0, size, Kind.BYTES, 0)}
+    return {f"{half}.{leaf.path}" if leaf.path else half: leaf for leaf in flatten(btf, type_id)}
+
+
+def _take(rows: Bytes, leaf: Field) -> Column:
+    """Return a leaf of every row and CPU: shape (rows, cpus, *leaf.shape). `rows` is (rows, cpus, size) of bytes."""
+    index = leaf.offset + np.arange(leaf.size)
+    for axis in range(len(leaf.shape) - 1, -1, -1):
+        steps = np.arange(leaf.shape[axis]) * leaf.strides[axis]
+        index = steps.reshape(-1, *([1] * index.ndim)) + index
+    taken = np.ascontiguousarray(rows[:, :, index])
+    if leaf.kind is Kind.STRING:
+        return _text(taken)
+    if leaf.kind is Kind.BYTES:
+        return taken
+    numbers = taken.view(_dtype(leaf))[..., 0]
+    return _bit_field(numbers, leaf) if leaf.bits else numbers
+
+
+def _dtype(leaf: Field) -> np.dtype[np.generic]:
+    signed, unsigned = _NUMBERS[leaf.kind]
+    return np.dtype(f"<{signed if leaf.signed and not leaf.bits else unsigned}{leaf.size}")
+
+
+def _bit_field(numbers: Column, leaf: Field) -> Column:
+    unsigned = numbers.astype(np.uint64) >> np.uint64(leaf.shift) & np.uint64((1 << leaf.bits) - 1)
+    if not leaf.signed:
+        return unsigned
+    spare = np.int64(64 - leaf.bits)
+    return unsigned.view(np.int64) << spare >> spare
+
+
+def _text(taken: Bytes) -> Column:
+    """Return zero-terminated text; each distinct string is decoded once."""
+    raw = np.ascontiguousarray(taken).view(f"S{taken.shape[-1]}")[..., 0]
+    distinct, places = np.unique(raw, return_inverse=True)
+    names = [bytes(each).split(b"\0", 1)[0].decode("utf-8", "replace") for each in distinct]
+    decoded = np.array([*names, ""], dtype=object)[:-1]
+    return decoded[places.reshape(raw.shape)] if len(distinct) else np.empty(raw.shape, dtype=object)
+
+
+def _merge(column: Column, leaf: Field, merge: str) -> Column:
+    """Make one value of all CPUs' (axis 1)."""
+    if column.shape[1] == 1 or (merge == "first" and leaf.kind is not Kind.STRING):
+        return column[:, 0]
+    if leaf.kind is Kind.STRING:
+        return _first_text(column)
+    if leaf.kind is Kind.BYTES:
+        return column[:, 0]
+    if merge in ("max", "min"):
+        return np.asarray(column.max(axis=1) if merge == "max" else column.min(axis=1))
+    total = np.float64 if leaf.kind is Kind.FLOAT else np.int64 if leaf.signed else np.uint64
+    return np.asarray(column.sum(axis=1, dtype=total))
+
+
+def _first_text(column: Column) -> Column:
+    filled = column != ""
+    first = np.argmax(filled, axis=1)
+    return np.take_along_axis(column, np.expand_dims(first, 1), axis=1)[:, 0]
