@@ -1,0 +1,59 @@
+"""Find what a user means by PROBE: a shipped probe's name, a probe.toml, a folder with one, or a bare object."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from tracerd.config import Probe, read_probe, unknown_name
+from tracerd.elf.load import load
+from tracerd.errors import ConfigError
+
+
+def shipped_probes() -> dict[str, Path]:
+    """Return the probes that come with the package: name to probe.toml."""
+    root = Path(str(files("probes")))
+    return {path.parent.name: path for path in sorted(root.glob("*/probe.toml"))}
+
+
+def locate(what: str) -> Probe:
+    """Return the probe a user named.
+
+    Raises:
+        ConfigError: there is no such probe or file, or its probe.toml is wrong.
+        ObjectError: a bare object cannot be read.
+    """
+    path = Path(what)
+    if path.suffix == ".o":
+        return probe_of_object(path)
+    if path.suffix == ".toml":
+        return read_probe(path)
+    if path.is_dir():
+        return read_probe(path / "probe.toml")
+    shipped = shipped_probes()
+    if what not in shipped:
+        raise ConfigError("probe", f"{unknown_name('probe', what, list(shipped))}; or name a probe.toml or .bpf.o file")
+    return read_probe(shipped[what])
+
+
+def probe_of_object(path: Path) -> Probe:
+    """Make a probe of a bare object: its programs attach where their sections say, its maps are its tables.
+
+    Raises:
+        ObjectError: the object cannot be read.
+        ConfigError: a section does not say where its program attaches.
+    """
+    spec = load(path)
+    attach = tuple((program.name, _source_of(spec.path, program.name, program.section)) for program in spec.programs)
+    return Probe(path.name.removesuffix(".bpf.o"), path, "auto", attach, ())
+
+
+def _source_of(path: str, program: str, section: str) -> str:
+    kind, _, rest = section.partition("/")
+    if kind in ("tracepoint", "tp") and rest.count("/") == 1:
+        return "tracepoint:" + rest.replace("/", ":")
+    if kind in ("etw", "etw-kernel") and rest:
+        return f"{kind}:{rest.replace('/', ':')}"
+    raise ConfigError(
+        path, f"section {section!r} of program {program!r} does not say where to attach; a probe.toml can"
+    )

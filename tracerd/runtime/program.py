@@ -1,0 +1,79 @@
+"""A program on its way from an object to an engine, and its counts once it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tracerd.elf.spec import ObjectSpec
+from tracerd.errors import ConfigError
+from tracerd.platforms.model import Platform
+from tracerd.verifier.job import Options, Rejection, VerifiedProgram
+from tracerd.verifier.prepare import make_job
+from tracerd.verifier.sandbox import Verifier
+from tracerd.vm.engine import Executable
+from tracerd.vm.policy import EngineChoice
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A verified program, the engine chosen for it and what runs."""
+
+    verified: VerifiedProgram
+    choice: EngineChoice
+    executable: Executable
+
+    @property
+    def name(self) -> str:
+        return self.verified.job.program
+
+    def statistics(self) -> ProgramStatistics:
+        """Return its counts so far."""
+        counted = self.executable.statistics()
+        certificate = self.verified.certificate
+        return ProgramStatistics(
+            name=self.name,
+            engine=self.executable.engine,
+            reason=self.choice.reason,
+            runs=counted.runs,
+            aborted=counted.aborted,
+            mean_ns=counted.mean_ns or 0.0,
+            verify_seconds=certificate.seconds,
+            instructions=certificate.instructions,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramStatistics:
+    """One program's counts at one moment. `mean_ns` is measured on one run in 64."""
+
+    name: str
+    engine: str
+    reason: str
+    runs: int
+    aborted: int
+    mean_ns: float
+    verify_seconds: float
+    instructions: int
+
+
+def prove(
+    verifier: Verifier, obj: ObjectSpec, names: Sequence[str], platform: Platform, options: Options
+) -> dict[str, VerifiedProgram]:
+    """Prove the named programs of an object.
+
+    Raises:
+        Rejection: a proof failed.
+        VerifierUnavailable: the verifier's process failed.
+        ConfigError: the object has no program of that name.
+    """
+    proved = {}
+    known = [program.name for program in obj.programs]
+    for name in dict.fromkeys(names):
+        if name not in known:
+            raise ConfigError(obj.path, f"has no program {name!r}; it has: {', '.join(known) or 'none'}")
+        outcome = verifier.verify(make_job(obj, obj.program(name), platform, options=options))
+        if isinstance(outcome, Rejection):
+            raise outcome
+        proved[name] = outcome
+    return proved

@@ -1,0 +1,75 @@
+"""One thread per source: it sits in the native pump, without the GIL, until its source ends or it is told to stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from tracerd.errors import TracerdError
+from tracerd.snapshot import Ledger
+from tracerd.sources.base import LinkRequest
+from tracerd.sources.choose import Serving
+
+TURN_MS = 100
+"""How long the thread stays in one native call: bounds how late a stop is noticed."""
+
+
+class Pump:
+    """Opens a source, pumps it in a thread, stops it. The thread's own error is raised by `stop`."""
+
+    def __init__(self, serving: Serving) -> None:
+        self.source = serving.source
+        self._thread = threading.Thread(target=self._run, name=f"tracerd-pump-{serving.events[0]}", daemon=True)
+        self._stopping = threading.Event()
+        self._error: TracerdError | None = None
+        self.ended = threading.Event()
+        self.cpu_ns = 0
+
+    def open(self, links: list[LinkRequest]) -> None:
+        """Make the links and let the events in."""
+        self.source.open(links)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the events and deliver what is still in the buffers.
+
+        Raises:
+            TracerdError: what the thread met while pumping.
+        """
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.source.stop()
+        if self._error is not None:
+            raise self._error
+
+    def statistics(self) -> Mapping[str, Ledger]:
+        """Return the source's ledgers by event."""
+        return self.source.statistics()
+
+    def close(self) -> None:
+        """Release the source. Safe after a failed open."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.source.close()
+
+    def _run(self) -> None:
+        try:
+            self._pump_until(self._stopping.is_set)
+        except TracerdError as error:
+            self._error = error
+        finally:
+            self.ended.set()
+
+    def _pump_until(self, stopping: Callable[[], bool]) -> None:
+        began = time.thread_time_ns()
+        while not stopping():
+            taken = self.source.pump(TURN_MS)
+            self.cpu_ns = time.thread_time_ns() - began
+            if taken < 0:
+                return

@@ -1,0 +1,32 @@
+"""The tables of a session: every view its probes declare, or every map of a probe without views."""
+
+from __future__ import annotations
+
+from tracerd.elf.spec import ObjectSpec
+from tracerd.errors import ConfigError
+from tracerd.snapshot import MapSnapshot, Table
+from tracerd.views.columns import MapColumns
+from tracerd.views.spec import ViewSpec
+from tracerd.views.table import build, check
+
+
+class ProbeViews:
+    """A probe's views, checked against its object. Without views every map that programs may write is a table."""
+
+    def __init__(self, views: tuple[ViewSpec, ...], obj: ObjectSpec) -> None:
+        """Check the views.
+
+        Raises:
+            ConfigError: a view names a map, a field, a decoder or a column that does not exist.
+        """
+        self._columns = {spec.name: MapColumns(spec, obj.btf) for spec in obj.maps}
+        shown = [spec.name for spec in obj.maps if not spec.read_only and spec.key_size]
+        self._views = views or tuple(ViewSpec(name, name) for name in shown)
+        for view in self._views:
+            if view.map not in self._columns:
+                raise ConfigError(f"view {view.name!r}", f"no map {view.map!r}; the object has: {', '.join(shown)}")
+            check(view, self._columns[view.map])
+
+    def tables(self, maps: dict[str, MapSnapshot]) -> list[tuple[ViewSpec, Table]]:
+        """Return every view with its table at one moment."""
+        return [(view, build(view, self._columns[view.map], maps[view.map])) for view in self._views]
