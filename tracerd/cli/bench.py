@@ -1,0 +1,48 @@
+"""`tracerd bench`: measurements, every one side by side with its peers in the same run. Ratios, not promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tracerd.cli.output import json_option, print_json
+
+
+@click.group("bench", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Measure engines and the event path; without a subcommand, all of them."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(vm)
+        ctx.invoke(events)
+
+
+@command.command("vm")
+@json_option
+def vm(as_json: bool = False) -> None:
+    """JIT, interpreter and, where bpf(2) is permitted, the kernel's JIT on the same bytecode."""
+    from tracerd.bench import vm as bench
+
+    result = bench.run()
+    print_json(result) if as_json else click.echo(bench.render(result))
+
+
+@command.command("events")
+@click.option("--source", type=click.Path(path_type=Path), help="A .etl recording instead of live system calls.")
+@json_option
+def events(as_json: bool = False, source: Path | None = None) -> None:
+    """What tracing adds to a system call: untraced, tracerd, and bpftrace where it is installed."""
+    from tracerd.bench import tracing
+    from tracerd.bench.events import render, to_json
+
+    if source is None:
+        rows = tracing.live()
+        print_json(to_json(rows)) if as_json else click.echo(render(rows))
+        return
+    recorded = tracing.recorded(source)
+    if as_json:
+        print_json({"rows": recorded})
+        return
+    for row in recorded:
+        click.echo(f"{row['what']:<14}{row['ns_per_event']:>8} ns per event {row['events_per_s']:>14,} events/s")

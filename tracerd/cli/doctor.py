@@ -1,0 +1,111 @@
+"""`tracerd doctor`: what this machine offers and forbids, found out by trying, and the command that fixes it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from tracerd.cli.output import json_option, print_json, text_console
+from tracerd.errors import NotPermitted, NotSupported, TracerdError
+from tracerd.isa.encode import encode
+from tracerd.isa.instruction import ALU64, EXIT, JMP, MOV, Instruction
+from tracerd.linux.tracefs import tracefs
+from tracerd.sources.base import LinkRequest
+from tracerd.sources.perf import PerfOptions, PerfSource
+from tracerd.verifier.job import Job, Rejection, VerifiedProgram
+from tracerd.verifier.sandbox import Verifier
+from tracerd.vm import engine
+from tracerd.vm.policy import Integrity, choice_here
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One feature: `state` is available, forbidden or missing."""
+
+    feature: str
+    state: str
+    why: str
+    fix: str = ""
+
+
+@click.command("doctor")
+@json_option
+@click.pass_obj
+def command(code_integrity: Integrity, as_json: bool) -> None:
+    """Try everything tracerd needs and say what is there, what is not, and what to do about it."""
+    findings = [
+        _tried("verifier process", lambda: f"a process of its own proved {_proved().job.program!r}"),
+        _tried("live events (perf)", _perf),
+        _tried("tracepoint layouts (tracefs)", _tracefs),
+        _engine(code_integrity),
+        _tool("clang", "to compile your own probes", "install clang 14 or later (Debian: apt install clang)"),
+    ]
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+        return
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("feature", "state", "why"):
+        grid.add_column(title)
+    colours = {"available": "green", "forbidden": "red", "missing": "yellow"}
+    for finding in findings:
+        fix = f"\n[dim]fix: {finding.fix}[/]" if finding.fix else ""
+        grid.add_row(finding.feature, f"[{colours[finding.state]}]{finding.state}[/]", finding.why + fix)
+    text_console().print(grid)
+
+
+def _tried(feature: str, attempt: Callable[[], str]) -> Finding:
+    try:
+        return Finding(feature, "available", attempt())
+    except NotPermitted as refusal:
+        return Finding(feature, "forbidden", refusal.what, refusal.fix)
+    except NotSupported as refusal:
+        return Finding(feature, "missing", f"{refusal.what}: {refusal.why}")
+    except TracerdError as error:
+        return Finding(feature, "missing", str(error))
+
+
+def _proved() -> VerifiedProgram:
+    """Prove the smallest program there is."""
+    code = encode((Instruction(ALU64 | MOV, imm=0), Instruction(JMP | EXIT)))
+    with Verifier() as verifier:
+        outcome = verifier.verify(Job("return 0", "linux", "tracepoint", code, (("entry", 0, 2),), ()))
+    if isinstance(outcome, Rejection):
+        raise outcome
+    return outcome
+
+
+def _perf() -> str:
+    """Attach that program to every system call, for a moment."""
+    program = engine.prepare(_proved(), (), choice_here("interpreter"))
+    source = PerfSource(PerfOptions(pages=8))
+    try:
+        source.open([LinkRequest("syscall:*:enter", program.native, 0)])
+        source.stop()
+        return f"a program ran on system calls of {source.cpus} CPUs"
+    finally:
+        source.close()
+        program.close()
+
+
+def _tracefs() -> str:
+    return f"readable at {tracefs()}"
+
+
+def _engine(integrity: Integrity) -> Finding:
+    choice = choice_here("auto", integrity)
+    state = "available" if choice.engine == "jit" else "forbidden"
+    fix = "" if state == "available" else "tracerd policy explain shows what would change it; the interpreter is used"
+    return Finding("JIT", state, choice.reason, fix)
+
+
+def _tool(name: str, purpose: str, fix: str) -> Finding:
+    candidates = [name, *(f"{name}-{version}" for version in range(21, 13, -1))]
+    found = next((path for candidate in candidates if (path := shutil.which(candidate))), None)
+    if found is None:
+        return Finding(name, "missing", f"not on PATH; only needed {purpose}", fix)
+    return Finding(name, "available", str(Path(found)))

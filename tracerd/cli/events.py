@@ -1,0 +1,60 @@
+"""`tracerd events FILE.etl`: what a recording contains, by header kind and provider."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+import click
+from rich.table import Table
+
+from tracerd.cli.output import count, json_option, print_json, size, text_console
+from tracerd.errors import NotSupported
+from tracerd.sources.etl import EtlFacts, EtlSource, EventCounts
+from tracerd.sources.etl_names import provider_name
+
+
+@click.command("events")
+@click.argument("source")
+@click.option("--count", "only_count", is_flag=True, help="Count events by header kind and provider (the default).")
+@json_option
+def command(source: str, only_count: bool, as_json: bool) -> None:  # noqa: ARG001  --count is the only mode yet
+    """Count what the recording SOURCE (a .etl file) contains."""
+    name = source.removeprefix("etl:")
+    if ":" in source and not source.startswith("etl:") and not Path(source).exists():
+        raise NotSupported(f"events of {source!r}", "only recordings (.etl) can be looked into; try 'tracerd run'")
+    recording = EtlSource(name)
+    try:
+        facts, counts = recording.facts(), recording.count()
+    finally:
+        recording.close()
+    if as_json:
+        print_json(counts.to_json())
+    else:
+        _print(name, facts, counts)
+
+
+def _print(name: str, facts: EtlFacts, counts: EventCounts) -> None:
+    console = text_console()
+    seconds = max(facts.end_ns - facts.start_ns, 0) / 1e9
+    console.print(
+        f"{name}: {size(facts.file_bytes)}, Windows {facts.os_version}, {facts.processors} CPUs, "
+        f"{seconds:.1f} s, clock {facts.clock}"
+    )
+    console.print(
+        f"{count(counts.events)} events in {count(counts.buffers)} buffers, {counts.bad_buffers} bad, "
+        f"{count(counts.lost)} events lost by the recorder"
+    )
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("events", justify="right")
+    grid.add_column("provider or hook")
+    for provider, events in counts.by_provider.items():
+        grid.add_row(count(events), _label(provider))
+    console.print(grid)
+
+
+def _label(provider: str) -> str:
+    if provider.startswith("hook=") or provider == "other":
+        return provider
+    known = provider_name(UUID(provider))
+    return f"{provider}  {known}" if known else provider

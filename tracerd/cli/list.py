@@ -1,0 +1,146 @@
+"""`tracerd list`: shipped probes, events of this machine with their fields, helpers. Globs as in a shell."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterator
+
+import click
+
+from tracerd.cli.output import json_option, print_json
+from tracerd.config import read_probe
+from tracerd.errors import NotPermitted, NotSupported
+from tracerd.linux.tracefs import tracefs
+from tracerd.platforms import PLATFORMS
+from tracerd.runtime.locate import shipped_probes
+from tracerd.sources.schema.etw_names import KERNEL_GROUPS, PROVIDERS
+from tracerd.sources.schema.tracefs import list_events, read_format
+
+Row = dict[str, object]
+
+FIELDS_UP_TO = 20
+"""Fields are printed when a glob leaves no more events than this."""
+
+
+@click.command("list")
+@click.argument("glob", required=False)
+@json_option
+def command(glob: str | None, as_json: bool) -> None:
+    """List probes; events whose name matches GLOB (`tracepoint:sched:*`, `etw:*Process*`); or `helpers`."""
+    if glob is None:
+        rows = _probes()
+    elif glob in ("helpers", "probes"):
+        rows = _helpers() if glob == "helpers" else _probes()
+    else:
+        rows = _events(glob)
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        click.echo(f"nothing matches {glob!r}", err=True)
+    for row in rows:
+        _print(row)
+
+
+def _probes() -> list[Row]:
+    found: list[Row] = []
+    for name, path in shipped_probes().items():
+        probe = read_probe(path)
+        sources = [source for _, source in probe.attach]
+        found.append({"probe": name, "description": probe.description, "sources": sources})
+    return found
+
+
+def _helpers() -> list[Row]:
+    return [
+        {
+            "helper": helper.name,
+            "platform": platform.name,
+            "id": helper.id,
+            "arguments": [argument.value for argument in helper.arguments],
+            "returns": helper.returns.value,
+            "types": [kind.name for kind in platform.program_types if helper.id in kind.helpers],
+        }
+        for platform in PLATFORMS.values()
+        for helper in platform.helpers
+    ]
+
+
+def _events(glob: str) -> list[Row]:
+    """Return events whose full name matches; what this machine forbids is told unless something else matched."""
+    rows: list[Row] = []
+    refusals: list[NotPermitted | NotSupported] = []
+    for prefix, find in _FINDERS.items():
+        if not (fnmatch.fnmatch(prefix, glob.split(":")[0])):
+            continue
+        try:
+            rows += [{"event": name} for name in find() if fnmatch.fnmatch(name, glob) or name.startswith(f"{glob}:")]
+        except (NotPermitted, NotSupported) as refusal:
+            refusals.append(refusal)
+    if refusals and not rows:
+        raise refusals[0]
+    return [_with_fields(row) for row in rows] if len(rows) <= FIELDS_UP_TO else rows
+
+
+def _tracepoints() -> Iterator[str]:
+    return (f"tracepoint:{category}:{name}" for category, name in list_events(tracefs()))
+
+
+def _syscalls() -> Iterator[str]:
+    yield from ("syscall:*:enter", "syscall:*:exit")
+    for category, name in list_events(tracefs()):
+        if category == "syscalls":
+            side, _, call = name.removeprefix("sys_").partition("_")
+            yield f"syscall:{call}:{side}"
+
+
+def _etw() -> Iterator[str]:
+    for provider in PROVIDERS:
+        yield from (f"etw:{provider.name}:{event}" for event in provider.events)
+        if not provider.events:
+            yield f"etw:{provider.name}"
+
+
+def _etw_kernel() -> Iterator[str]:
+    for group in KERNEL_GROUPS:
+        yield from (f"etw-kernel:{group.name}:{event}" for event in group.events)
+        if not group.events:
+            yield f"etw-kernel:{group.name}"
+
+
+_FINDERS: dict[str, Callable[[], Iterator[str]]] = {
+    "tracepoint": _tracepoints,
+    "syscall": _syscalls,
+    "etw": _etw,
+    "etw-kernel": _etw_kernel,
+}
+
+
+def _with_fields(row: Row) -> Row:
+    kind, _, rest = str(row["event"]).partition(":")
+    if kind != "tracepoint":
+        return row
+    category, _, name = rest.partition(":")
+    layout = read_format(tracefs(), category, name)
+    return row | {
+        "fields": [
+            {"name": field.name, "type": field.ctype, "offset": field.offset, "size": field.size}
+            for field in layout.fields
+            if not field.common
+        ]
+    }
+
+
+def _print(row: Row) -> None:
+    if "probe" in row:
+        click.echo(f"{row['probe']:<16} {row['description']}")
+    elif "helper" in row:
+        arguments = row["arguments"]
+        assert isinstance(arguments, list)
+        click.echo(f"{row['id']:>4}  {row['helper']}({', '.join(arguments)}) -> {row['returns']}")
+    else:
+        click.echo(str(row["event"]))
+        fields = row.get("fields", [])
+        assert isinstance(fields, list)
+        for field in fields:
+            click.echo(f"    {field['type']} {field['name']};  (offset {field['offset']}, {field['size']} bytes)")

@@ -1,0 +1,146 @@
+"""The live screen of `tracerd run`: tables, rates, what it cost and what was lost. Renders snapshots, holds no state
+but the one before, from which rates come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table as Grid
+from rich.text import Text
+
+from tracerd.cli.output import FORMATS, count, duration
+from tracerd.runtime.snapshot import SessionSnapshot
+from tracerd.snapshot import Column, Ledger, Table
+from tracerd.views.spec import ColumnSpec, ViewSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A view's table at one moment, with the rate of each `rate` column by row key."""
+
+    view: ViewSpec
+    table: Table
+    rates: dict[str, Column]
+
+
+def with_rates(view: ViewSpec, table: Table, before: Table | None, seconds: float) -> Shown:
+    """Return a table with the per-second change of its `rate` columns since the table before it."""
+    names = [column.name for column in view.columns if column.rate]
+    if before is None or seconds <= 0:
+        return Shown(view, table, {name: np.zeros(len(table)) for name in names})
+    identity = [column.name for column in view.columns if column.source.startswith("key")]
+    was = {_identity(before, identity, i): i for i in range(len(before))}
+    places = [was.get(_identity(table, identity, i), -1) for i in range(len(table))]
+    return Shown(view, table, {name: _rate(table, before, name, places, seconds) for name in names})
+
+
+def averaged(view: ViewSpec, table: Table, seconds: float) -> Shown:
+    """Return a final table whose rates are means over the whole time; without rates if that is 0 (a recording's)."""
+    names = [column.name for column in view.columns if column.rate and seconds]
+    return Shown(view, table, {name: table.columns[name].astype(np.float64) / seconds for name in names})
+
+
+def _identity(table: Table, names: Sequence[str], row: int) -> tuple[object, ...]:
+    return tuple(table.columns[name][row] for name in names)
+
+
+def _rate(table: Table, before: Table, name: str, places: Sequence[int], seconds: float) -> Column:
+    old = before.columns[name]
+    base = np.array([old[place] if place >= 0 else 0 for place in places], dtype=np.float64)
+    return np.maximum(table.columns[name].astype(np.float64) - base, 0) / seconds
+
+
+def screen(snapshot: SessionSnapshot, shown: Sequence[Shown], rows: int) -> RenderableType:
+    """Return everything for one moment, at most `rows` rows in each table."""
+    parts: list[RenderableType] = []
+    for one in shown:
+        parts.append(grid(one, rows))
+    parts.append(cost_line(snapshot))
+    parts.append(ledger_line(snapshot.ledger))
+    return Group(*parts)
+
+
+def grid(shown: Shown, rows: int) -> RenderableType:
+    """Return one table as rich draws it, ordered by rate where there is one."""
+    table, view = shown.table, shown.view
+    result = Grid(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    columns = view.columns or tuple(ColumnSpec(name, name) for name in table.columns)
+    for column in columns:
+        numeric = table.columns[column.name].dtype != object
+        if column.name in shown.rates:
+            result.add_column(f"{column.name}/s", justify="right", style="bold")
+        result.add_column(_title(column), justify="right" if numeric else "left", no_wrap=True)
+    for row in order(shown)[:rows]:
+        result.add_row(*(cell for column in columns for cell in _cells(shown, column, row)))
+    hidden = len(table) - rows
+    if hidden > 0:
+        return Group(result, Text(f"… and {hidden:,} more rows", style="dim"))
+    if not len(table):
+        return Group(result, Text("nothing yet", style="dim"))
+    return result
+
+
+def order(shown: Shown) -> list[int]:
+    """Return row numbers, fastest first; equal ones by the view's own order."""
+    if not shown.rates:
+        return list(range(len(shown.table)))
+    rate = next(iter(shown.rates.values()))
+    return [int(i) for i in np.argsort(-rate.astype(np.float64), kind="stable")]
+
+
+def _title(column: ColumnSpec) -> str:
+    return column.name.removesuffix("_ns") if column.unit.endswith("ns") else column.name
+
+
+def _cells(shown: Shown, column: ColumnSpec, row: int) -> list[str]:
+    value = shown.table.columns[column.name][row]
+    text = _text(value, column)
+    rate = shown.rates.get(column.name)
+    return [text] if rate is None else [count(float(rate[row])), text]
+
+
+def _text(value: object, column: ColumnSpec) -> str:
+    if isinstance(value, int | float | np.number) and column.unit in FORMATS:
+        return FORMATS[column.unit](int(value)) if value else "-"
+    return count(float(value)) if column.rate and isinstance(value, np.number) else str(value)
+
+
+def cost_line(snapshot: SessionSnapshot) -> Text:
+    """Return what tracing cost: programs, runs, mean ns of a run (one in 64 is timed), CPU of the pump threads."""
+    runs = sum(program.runs for program in snapshot.programs)
+    share = snapshot.pump_cpu_ns / (snapshot.seconds * 1e9) if snapshot.seconds else 0.0
+    each = sum(program.mean_ns * program.runs for program in snapshot.programs) / runs if runs else 0.0
+    engines = ", ".join(sorted({program.engine for program in snapshot.programs}))
+    aborted = sum(program.aborted for program in snapshot.programs)
+    text = Text(f"cost  {len(snapshot.programs)} verified programs ({engines}), {count(runs)} runs")
+    if each:
+        text.append(f" of {duration(each)}")
+    text.append(f", pump {share:.1%} of one CPU")
+    if aborted:
+        text.append(f", {count(aborted)} runs aborted", style="bold red")
+    return text
+
+
+def ledger_line(ledger: Mapping[str, Ledger]) -> Text:
+    """Return the balance over all events; a loss stands out."""
+    entries = list(ledger.values())
+
+    def total(name: str) -> int:
+        return sum(getattr(entry, name) for entry in entries)
+
+    text = Text(f"ledger  {count(total('produced'))} events = {count(total('delivered'))} delivered")
+    for name, label in (
+        ("filtered", "filtered"),
+        ("lost", "lost"),
+        ("dropped_in_ring", "dropped"),
+        ("failed", "failed"),
+    ):
+        amount = total(name)
+        text.append(f" + {count(amount)} {label}", style="bold red" if amount and name != "filtered" else "")
+    missing = total("missing")
+    if missing:
+        text.append(f" + {count(missing)} under way", style="dim")
+    return text

@@ -1,0 +1,82 @@
+"""The `tracerd` command: one group, one file per command, errors turned into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from tracerd import __version__
+from tracerd.cli.exits import exit_code
+from tracerd.errors import TracerdError
+
+COMMANDS = {
+    "run": "attach probes and print live tables until Ctrl-C",
+    "replay": "run a probe over a recording",
+    "verify": "prove an object's programs safe, or say why not",
+    "doctor": "what this machine offers and forbids, and the fix",
+    "policy": "which engine may run here, and why",
+    "list": "probes, events, fields, helpers",
+    "prog": "look at and try out single programs",
+    "events": "what a recording contains",
+    "bench": "measure, side by side in one run",
+    "conformance-plugin": "run raw bytecode (for bpf_conformance)",
+}
+"""Command name -> help line. The module is the name with underscores, imported only when used: start-up stays quick."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"tracerd.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="tracerd")
+@click.option(
+    "--code-integrity",
+    type=click.Choice(["auto", "enforce"]),
+    default="auto",
+    help="enforce: behave as if the machine forbade dynamic code, and lock the door (interpreter only).",
+)
+@click.pass_context
+def cli(ctx: click.Context, code_integrity: str) -> None:
+    """Run verified eBPF programs against the events of this machine.
+
+    Exit codes: 0 ok, 1 rejected or failed, 2 usage, 3 not permitted, 4 not supported here.
+    """
+    ctx.obj = code_integrity
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        cli(standalone_mode=False)
+    except TracerdError as error:
+        click.echo(f"tracerd: {error}", err=True)
+        sys.exit(exit_code(error))
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: that is no failure, and flushing at exit would be one.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

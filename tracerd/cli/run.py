@@ -1,0 +1,229 @@
+"""`tracerd run`: attach probes and print live tables until Ctrl-C, no daemon needed."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import FrameType
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from tracerd.cli import live as screen
+from tracerd.cli.output import duration, json_option, print_json, text_console
+from tracerd.config import Probe
+from tracerd.errors import NotPermitted, NotSupported
+from tracerd.runtime import Session, Settings
+from tracerd.runtime.locate import locate, shipped_probes
+from tracerd.runtime.snapshot import SessionSnapshot
+from tracerd.snapshot import Table
+from tracerd.sources.perf import PerfOptions
+from tracerd.vm.policy import Asked, Integrity
+
+engine_option = click.option(
+    "--engine", type=click.Choice(["auto", "jit", "interpreter", "native"]), help="Override the probes' engine."
+)
+
+DEFAULT_PROBE, FALLBACK_PROBE, FALLBACK_RECORDING = "syscalls", "etl_processes", "demo.etl"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How to look at a session. `seconds` None: until Ctrl-C or the end of the recording."""
+
+    seconds: float | None = None
+    interval: float = 1.0
+    rows: int | None = None
+    as_json: bool = False
+    live: bool = True
+
+
+@click.command("run")
+@click.argument("probes", nargs=-1)
+@click.option("-d", "--duration", "seconds", type=click.FloatRange(min=0), help="Stop after SEC, counted from attach.")
+@click.option("-i", "--interval", type=click.FloatRange(min=0.1), default=1.0, help="Seconds between tables.")
+@click.option("-n", "--rows", type=click.IntRange(min=1), help="Rows per table.")
+@click.option("--pages", type=int, default=2048, show_default=True, help="Ring size per CPU in pages, a power of two.")
+@click.option("--self", "include_self", is_flag=True, help="Show tracerd's own events too.")
+@engine_option
+@json_option
+@click.pass_obj
+def command(
+    code_integrity: Integrity,
+    probes: tuple[str, ...],
+    seconds: float | None,
+    interval: float,
+    rows: int | None,
+    pages: int,
+    include_self: bool,
+    engine: Asked | None,
+    as_json: bool,
+) -> None:
+    """Attach PROBES (shipped names, probe.toml files or .bpf.o objects) and print live tables.
+
+    Without PROBES: every system call of this machine, or a recording that comes with tracerd if that is not permitted.
+    """
+    settings = Settings(
+        code_integrity=code_integrity,
+        engine=engine,
+        perf=PerfOptions(pages=pages, include_self=include_self),
+    )
+    watched = Watch(seconds, interval, rows, as_json)
+    if probes:
+        run([locate(name) for name in probes], settings, watched)
+        return
+    try:
+        run([locate(DEFAULT_PROBE)], settings, watched)
+    except (NotPermitted, NotSupported) as refusal:
+        click.echo(f"tracerd: {refusal}", err=True)
+        click.echo("tracerd: showing a recording that comes with tracerd instead (made, not captured)", err=True)
+        run_recording(settings, watched)
+
+
+def run(probes: list[Probe], settings: Settings, watched: Watch) -> None:
+    """Run probes in a session of this process and show them."""
+    with Session(settings) as session:
+        for probe in probes:
+            session.add(probe)
+        watch(session, watched)
+
+
+def run_recording(settings: Settings, watched: Watch) -> None:
+    """Replay the shipped recording through the probe that goes with it."""
+    recording = shipped_probes()[FALLBACK_PROBE].parent / FALLBACK_RECORDING
+    run([locate(FALLBACK_PROBE)], replace(settings, recording=recording), replace(watched, live=False))
+
+
+def watch(session: Session, watched: Watch) -> None:
+    """Start a session, show it until its time is over, stop it and print what it found."""
+    with _interruptible() as interrupted:
+        session.start()
+        console = text_console()
+        if not watched.as_json:
+            _announce(session, console)
+        if watched.live and not watched.as_json and console.is_terminal:
+            _live(session, watched, console, interrupted)
+        else:
+            _wait(session, watched, interrupted)
+        over_by_itself = session.ended
+        final = session.stop()
+    if watched.as_json:
+        print_json(document(session, final))
+    else:
+        # A recording was read as fast as it could be: its rates would say nothing.
+        _summary(session, final, watched, console, rates=not over_by_itself)
+
+
+def document(session: Session, final: SessionSnapshot) -> dict[str, object]:
+    """Return the JSON of `run --json` and `replay --json` (DESIGN §11)."""
+    program = final.programs[0] if final.programs else None
+    return {
+        "probe": ",".join(session.probes),
+        "engine": {"name": program.engine, "reason": program.reason} if program else None,
+        "seconds": final.seconds,
+        "tables": {table.name: table.rows() for _, table in session.tables(final)},
+        "ledger": {
+            event: {
+                "produced": entry.produced,
+                "delivered": entry.delivered,
+                "lost": entry.lost,
+                "dropped": entry.dropped_in_ring,
+                "filtered": entry.filtered,
+                "failed": entry.failed,
+            }
+            for event, entry in final.ledger.items()
+        },
+        "programs": [
+            {
+                "name": each.name,
+                "engine": each.engine,
+                "runs": each.runs,
+                "aborted": each.aborted,
+                "mean_ns": round(each.mean_ns, 1),
+                "verify_seconds": each.verify_seconds,
+            }
+            for each in final.programs
+        ],
+        "cost": {"pump_cpu_ns": final.pump_cpu_ns},
+    }
+
+
+class Interrupt:
+    """Set by Ctrl-C or SIGTERM: the session is then stopped in order, with its last tables and its ledger."""
+
+    def __init__(self) -> None:
+        self.set = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        self.set = True
+
+
+@contextmanager
+def _interruptible() -> Iterator[Interrupt]:
+    interrupt = Interrupt()
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _over(session: Session, watched: Watch, deadline: float, interrupted: Interrupt) -> bool:
+    return interrupted.set or session.ended or (watched.seconds is not None and time.monotonic() >= deadline)
+
+
+def _wait(session: Session, watched: Watch, interrupted: Interrupt) -> None:
+    deadline = time.monotonic() + (watched.seconds or 0)
+    while not _over(session, watched, deadline, interrupted):
+        left = deadline - time.monotonic() if watched.seconds is not None else watched.interval
+        session.wait(min(max(left, 0.001), 0.1))
+
+
+def _live(session: Session, watched: Watch, console: Console, interrupted: Interrupt) -> None:
+    deadline = time.monotonic() + (watched.seconds or 0)
+    before: dict[str, Table] = {}
+    then = time.monotonic()
+    with Live(console=console, auto_refresh=False, screen=False, transient=True) as display:
+        while not _over(session, watched, deadline, interrupted):
+            session.wait(watched.interval)
+            snapshot, now = session.snapshot(), time.monotonic()
+            found = session.tables(snapshot)
+            shown = [screen.with_rates(view, table, before.get(table.name), now - then) for view, table in found]
+            before, then = {table.name: table for _, table in found}, now
+            display.update(screen.screen(snapshot, shown, _rows(watched, console, len(shown))), refresh=True)
+
+
+def _rows(watched: Watch, console: Console, tables_shown: int) -> int:
+    """Rows that fit: each table has a header and a note, below all stand cost and ledger."""
+    if watched.rows is not None:
+        return watched.rows
+    return max(3, (console.height - 4) // max(tables_shown, 1) - 3)
+
+
+def _announce(session: Session, console: Console) -> None:
+    for loaded in session.probes.values():
+        for program in loaded.programs.values():
+            certificate = program.verified.certificate
+            console.print(
+                f"[green]✓[/] {program.name}: proved safe in {duration(certificate.seconds * 1e9)} "
+                f"({certificate.instructions} instructions, "
+                f"{'ends' if certificate.terminates else 'runs on fuel'}) → {program.choice.engine}",
+                soft_wrap=True,
+            )
+
+
+def _summary(session: Session, final: SessionSnapshot, watched: Watch, console: Console, *, rates: bool) -> None:
+    rows = watched.rows or (20 if console.is_terminal or watched.live else 50)
+    for view, table in session.tables(final):
+        console.rule(f"{table.name}: {len(table):,} rows in {final.seconds:.1f} s", style="dim", align="left")
+        console.print(screen.grid(screen.averaged(view, table, final.seconds if rates else 0), rows))
+    console.print()
+    console.print(screen.cost_line(final))
+    console.print(screen.ledger_line(final.ledger))
+    sys.stdout.flush()
