@@ -1,0 +1,1 @@
+"""BTF: the types a program was compiled with, their layout. Pure."""
