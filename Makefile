@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 NATIVE := $(wildcard tracerd/native/*.py tracerd/native/*/*.[ch]) setup.py pyproject.toml
 
-.PHONY: setup setup-dev run test lint bench fuzz probes clean
+.PHONY: setup setup-dev run test lint bench fuzz probes probe-flags screenshot clean
 
 setup: $(VENV)/.run-ready
 setup-dev: $(VENV)/.dev-ready
@@ -45,12 +45,19 @@ CLANG       ?= clang-19
 LLVM_STRIP  ?= llvm-strip-19
 PROBE_FLAGS := -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Wno-unused-function -Wno-unused-const-variable \
                -Wno-unused-parameter -I probes/include -fdebug-compilation-dir=. -fno-ident
-OBJECTS     := $(patsubst %.bpf.c,%.bpf.o,$(wildcard probes/*/*.bpf.c tracerd/bench/programs/*.bpf.c tests/*/objects/*.bpf.c))
+OBJECTS     := $(patsubst %.bpf.c,%.bpf.o,$(wildcard probes/*/*.bpf.c tracerd/bench/programs/*.bpf.c tests/cli/objects/*.bpf.c))
 
 probes: $(OBJECTS)
 %.bpf.o: %.bpf.c $(wildcard probes/include/*.h)
 	$(CLANG) $(PROBE_FLAGS) -c $< -o $@
 	$(LLVM_STRIP) -g $@
+
+probe-flags:
+	@echo $(PROBE_FLAGS)
+
+# docs/run.svg: a real run in a real terminal. Needs root and tmux.
+screenshot: setup
+	$(BIN)/python docs/screenshot.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

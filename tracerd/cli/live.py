@@ -139,7 +139,8 @@ def ledger_line(ledger: Mapping[str, Ledger]) -> Text:
         ("failed", "failed"),
     ):
         amount = total(name)
-        text.append(f" + {count(amount)} {label}", style="bold red" if amount and name != "filtered" else "")
+        if amount or name == "lost":
+            text.append(f" + {count(amount)} {label}", style="bold red" if amount and name != "filtered" else "")
     missing = total("missing")
     if missing:
         text.append(f" + {count(missing)} under way", style="dim")

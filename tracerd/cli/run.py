@@ -200,10 +200,10 @@ def _live(session: Session, watched: Watch, console: Console, interrupted: Inter
 
 
 def _rows(watched: Watch, console: Console, tables_shown: int) -> int:
-    """Rows that fit: each table has a header and a note, below all stand cost and ledger."""
+    """Rows that fit: each table has a header and a note; announcements stand above, cost and ledger below all."""
     if watched.rows is not None:
         return watched.rows
-    return max(3, (console.height - 4) // max(tables_shown, 1) - 3)
+    return max(3, (console.height - 6) // max(tables_shown, 1) - 2)
 
 
 def _announce(session: Session, console: Console) -> None:
