@@ -1,0 +1,1 @@
+"""What runs programs: policy, JIT, interpreter, maps. Takes only what was proved."""
