@@ -80,8 +80,7 @@ def command(
     try:
         run([locate(DEFAULT_PROBE)], settings, watched)
     except (NotPermitted, NotSupported) as refusal:
-        click.echo(f"tracerd: {refusal}", err=True)
-        click.echo("tracerd: showing a recording that comes with tracerd instead (made, not captured)", err=True)
+        click.echo(f"tracerd: {refusal}; showing the recording that comes with tracerd (made, not captured)", err=True)
         run_recording(settings, watched)
 
 

@@ -1,0 +1,97 @@
+"""The live screen: rates come from the snapshot before, losses stand out, nothing is cut silently."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tracerd.cli import live
+from tracerd.cli.output import count, duration, size
+from tracerd.runtime.program import ProgramStatistics
+from tracerd.runtime.snapshot import SessionSnapshot
+from tracerd.snapshot import Ledger, Table
+from tracerd.views.spec import ColumnSpec, ViewSpec
+
+VIEW = ViewSpec(
+    "calls",
+    "calls",
+    (
+        ColumnSpec("pid", "key.pid"),
+        ColumnSpec("comm", "value.comm"),
+        ColumnSpec("count", "value.count", rate=True),
+        ColumnSpec("p50_ns", "value.latency", percentile=50, unit="ns"),
+    ),
+)
+
+
+def table(rows: list[tuple[int, str, int, int]]) -> Table:
+    pids, comms, counts, medians = zip(*rows, strict=True)
+    columns = {
+        "pid": np.array(pids, dtype=np.uint32),
+        "comm": np.array(comms, dtype=object),
+        "count": np.array(counts, dtype=np.uint64),
+        "p50_ns": np.array(medians, dtype=np.int64),
+    }
+    return Table("calls", columns)
+
+
+def printed(renderable: object) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(renderable)
+    stream = console.file
+    assert isinstance(stream, io.StringIO)
+    return stream.getvalue()
+
+
+BEFORE = table([(1, "init", 100, 500), (7, "dd", 1000, 400)])
+NOW = table([(9, "new", 30, 0), (7, "dd", 5000, 1234), (1, "init", 100, 500)])
+
+
+def test_rates_are_changes_per_second_by_row_key() -> None:
+    """Rows are matched by key, not by place; a row that is new counts from zero."""
+    shown = live.with_rates(VIEW, NOW, BEFORE, seconds=2)
+    assert shown.rates["count"].tolist() == [15, 2000, 0]
+
+
+def test_the_fastest_row_comes_first_and_hidden_rows_are_told() -> None:
+    """Two of three rows fit: the fastest two are shown, the third is counted."""
+    lines = printed(live.grid(live.with_rates(VIEW, NOW, BEFORE, seconds=2), rows=2)).splitlines()
+    assert lines[0].split() == ["pid", "comm", "count/s", "count", "p50"]
+    assert lines[1].split() == ["7", "dd", "2,000", "5,000", "1.23µs"]
+    assert lines[2].split() == ["9", "new", "15", "30", "-"]
+    assert lines[3] == "… and 1 more rows"
+
+
+def snapshot(ledger: dict[str, Ledger]) -> SessionSnapshot:
+    program = ProgramStatistics("p", "jit", "why", 1000, 0, 250.0, 0.01, 42)
+    return SessionSnapshot(0, 2.0, {}, (program,), ledger, 20_000_000)
+
+
+def test_the_ledger_line_balances_and_shows_losses() -> None:
+    """All parts of the balance are on the line; zero parts other than lost are left out."""
+    line = live.ledger_line({"e": Ledger(10_000, 9_000, lost_in_kernel=600, lost_in_session=100, filtered=300)}).plain
+    assert line == "ledger  10,000 events = 9,000 delivered + 300 filtered + 700 lost"
+
+
+def test_the_cost_line_tells_runs_time_and_cpu() -> None:
+    """20 ms of CPU in 2 s is one percent."""
+    line = live.cost_line(snapshot({})).plain
+    assert line == "cost  1 verified programs (jit), 1,000 runs of 250ns, pump 1.0% of one CPU"
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [(0, "0ns"), (999, "999ns"), (1000, "1.00µs"), (15_340, "15.3µs"), (999_999_999, "1000ms"), (2.5e9, "2.50s")],
+)
+def test_durations_have_three_figures(ns: float, text: str) -> None:
+    """The unit is the largest that leaves at least one."""
+    assert duration(ns) == text
+
+
+def test_counts_and_sizes_read_easily() -> None:
+    """Thousands apart, binary units."""
+    assert count(1234567) == "1,234,567"
+    assert (size(512), size(1536), size(3 << 20)) == ("512 B", "1.5 KiB", "3.0 MiB")
