@@ -1,4 +1,4 @@
-"""Make docs/run.svg: `tracerd run syscalls` in a real terminal (tmux), captured and drawn by rich. Needs root and tmux."""
+"""Make docs/run.svg: `tracerd run syscalls` in a real terminal (tmux), drawn by rich. Needs root and tmux."""
 
 from __future__ import annotations
 

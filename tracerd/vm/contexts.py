@@ -15,6 +15,7 @@ from tracerd.native import ffi
 from tracerd.platforms import PLATFORMS
 from tracerd.platforms.model import ContextField, FieldKind
 from tracerd.verifier.job import VerifiedProgram
+from tracerd.verifier.values import MAX_PACKET
 
 POINTER_BYTES = 8
 
@@ -33,8 +34,10 @@ def native_context(program: VerifiedProgram, context: bytes, data: bytes = b"") 
     Fields that `context` is too short for are 0.
 
     Raises:
-        RunError: the program may read more of a plain record than there is.
+        RunError: the program may read more of a plain record than there is, or the payload is longer than proofs allow.
     """
+    if len(data) > MAX_PACKET:       # proofs rely on it
+        raise RunError(program.job.program, f"the payload has {len(data)} bytes; at most {MAX_PACKET} can be given")
     job = program.job
     fields = PLATFORMS[job.platform].type_by_name[job.type].context.fields
     payload = ffi.from_buffer("uint8_t[]", bytearray(data) or bytearray(1))

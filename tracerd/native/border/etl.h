@@ -40,7 +40,7 @@ struct tr_etl_facts {
    kind has none; pid and tid are 0xffffffff where it has none (PERFINFO). Kernel events by hook carry the class GUID
    of their group and classic events by class GUID carry the hook, where the group is a known one. */
 struct tr_etw_context {
-    const uint8_t *data;             /* the event's payload */
+    const uint8_t *data;             /* the event's payload: below 64 KiB, which the verifier relies on */
     const uint8_t *data_end;
     uint64_t time_ns;                /* unix time */
     uint8_t provider[16];            /* GUID as it lies in memory */

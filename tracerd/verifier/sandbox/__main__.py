@@ -1,0 +1,51 @@
+"""The child: lock the room, then prove one job after the other until the parent closes the pipe."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from typing import BinaryIO
+
+from tracerd.verifier.analysis import analyse
+from tracerd.verifier.job import Job, Verdict
+from tracerd.verifier.sandbox import wire
+from tracerd.verifier.sandbox.confine import confine
+
+
+def main() -> None:
+    # The answer pipe is ours alone: a stray print must not end up in it.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    confine(memory_mb=int(sys.argv[1]))
+    gc.freeze()
+    serve(sys.stdin.buffer, answers)
+
+
+def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
+    """Answer every job that comes; end with the stream."""
+    while (job := wire.receive_job(jobs)) is not None:
+        wire.send(answers, prove(job))
+
+
+def prove(job: Job) -> Verdict | wire.Failure:
+    """Come to a verdict, or say why not: a fault of ours must never be taken for a proof."""
+    try:
+        return analyse(job)
+    except MemoryError:
+        return wire.Failure("the proof needs more memory than its limit")
+    except RecursionError:
+        return wire.Failure("the program is nested too deeply")
+    except Exception as fault:  # noqa: BLE001  any fault of the analysis is "not proved", told with its place
+        return wire.Failure(f"internal error of the verifier: {type(fault).__name__}: {fault} ({_place(fault)})")
+
+
+def _place(fault: BaseException) -> str:
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else "no place"  # noqa: PTH119
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What instructions do to a state. Nothing here judges: `checks` has already said that the instruction is allowed."""
