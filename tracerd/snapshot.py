@@ -46,7 +46,18 @@ class MapSnapshot:
     taken_ns: int                # unix time
     keys: npt.NDArray[np.uint8]
     values: npt.NDArray[np.uint8]
+    max_entries: int
     refused: int                 # updates refused so far because the map was full
+
+
+@dataclass(frozen=True, slots=True)
+class RingSnapshot:
+    """What came out of one ring buffer so far."""
+
+    name: str
+    records: int
+    dropped: int                 # records that found no room
+    latest: tuple[bytes, ...]    # the last few, oldest first
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def test_the_fastest_row_comes_first_and_hidden_rows_are_told() -> None:
 
 def snapshot(ledger: dict[str, Ledger]) -> SessionSnapshot:
     program = ProgramStatistics("p", "jit", "why", 1000, 0, 250.0, 0.01, 42)
-    return SessionSnapshot(0, 2.0, {}, (program,), ledger, 20_000_000)
+    return SessionSnapshot(0, 2.0, {}, {}, (), (program,), ledger, 20_000_000)
 
 
 def test_the_ledger_line_balances_and_shows_losses() -> None:

@@ -121,3 +121,23 @@ def test_a_probe_runs_over_a_recording_without_any_permission() -> None:
         tables = {view.name: table for view, table in session.tables(final)}
     assert len(tables["processes"]) > 20
     assert all(ledger.missing == 0 for ledger in final.ledger.values())
+
+
+def test_nothing_is_dropped_silently() -> None:
+    """Updates refused by a full map and records without room in a ring are counted; what was printed is kept."""
+    noisy = ROOT / "tests" / "runtime" / "objects" / "noisy.bpf.o"
+    with Session(Settings(recording=DEMO)) as session:
+        session.add(Probe("noisy", noisy, "auto", (("on_event", f"etl:{DEMO}"),), ()))
+        session.start()
+        assert session.wait(30)
+        final = session.stop()
+    events = sum(ledger.delivered for ledger in final.ledger.values())
+    small, ring = final.maps["noisy"]["small"], final.rings["ring"]
+    assert events > 100
+    assert (len(small.keys), small.max_entries) == (4, 4)
+    assert small.refused > 0
+    assert ring.records + ring.dropped == events
+    assert ring.records > 0
+    assert len(ring.latest[0]) == 8
+    assert len(final.printed) == events
+    assert final.printed[0].startswith("event ")

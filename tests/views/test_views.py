@@ -48,7 +48,7 @@ def snapshot(rows: list[tuple[tuple[int, int], list[Value]]]) -> MapSnapshot:
     keys = np.array([key for key, _ in rows], dtype=KEY_DTYPE).view(np.uint8).reshape(len(rows), 8)
     cpus = len(rows[0][1]) if rows else 1
     flat = np.array([(t, c, slots) for _, values in rows for t, c, slots in values], dtype=VALUE_DTYPE)
-    return MapSnapshot("calls", 0, keys, flat.view(np.uint8).reshape(len(rows), cpus, 40), 0)
+    return MapSnapshot("calls", 0, keys, flat.view(np.uint8).reshape(len(rows), cpus, 40), 16, 0)
 
 
 TWO_CPUS = snapshot(
@@ -100,7 +100,7 @@ def test_a_map_without_views_shows_every_field_with_short_unique_names() -> None
 
 def test_an_empty_map_is_an_empty_table() -> None:
     """No rows, all columns, no error."""
-    empty = MapSnapshot("calls", 0, np.zeros((0, 8), np.uint8), np.zeros((0, 2, 40), np.uint8), 0)
+    empty = MapSnapshot("calls", 0, np.zeros((0, 8), np.uint8), np.zeros((0, 2, 40), np.uint8), 16, 0)
     view = ViewSpec("calls", "calls", (ColumnSpec("c", "value.comm"), ColumnSpec("n", "key.nr", "syscall")), "-n")
     assert build(view, COLUMNS, empty).rows() == []
 

@@ -16,6 +16,9 @@ from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Column, Ledger, Table
 from tracerd.views.spec import ColumnSpec, ViewSpec
 
+PRINTED, SHOWN_BYTES = 5, 32
+"""Lines of bpf_trace_printk shown while running, and bytes of a ring's last record."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -58,9 +61,36 @@ def screen(snapshot: SessionSnapshot, shown: Sequence[Shown], rows: int) -> Rend
     parts: list[RenderableType] = []
     for one in shown:
         parts.append(grid(one, rows))
-    parts.append(cost_line(snapshot))
-    parts.append(ledger_line(snapshot.ledger))
+    parts += [Text(f"printed  {line}") for line in snapshot.printed[-PRINTED:]]
+    parts.append(footer(snapshot))
     return Group(*parts)
+
+
+def footer(snapshot: SessionSnapshot) -> RenderableType:
+    """Return what stands below all tables: rings, full maps, cost, and the ledger."""
+    return Group(*full_maps(snapshot), *ring_lines(snapshot), cost_line(snapshot), ledger_line(snapshot.ledger))
+
+
+def full_maps(snapshot: SessionSnapshot) -> list[Text]:
+    """Return a line for every map that had to refuse an update."""
+    return [
+        Text(f"map {each.name} is full at {count(each.max_entries)}: {count(each.refused)} inserts refused", "bold red")
+        for maps in snapshot.maps.values()
+        for each in maps.values()
+        if each.refused
+    ]
+
+
+def ring_lines(snapshot: SessionSnapshot) -> list[Text]:
+    """Return a line for every ring buffer: how many records came out, how many found no room, the last one."""
+    lines = []
+    for ring in snapshot.rings.values():
+        line = Text(f"ring {ring.name}  {count(ring.records)} records")
+        line.append(f", {count(ring.dropped)} dropped", style="bold red" if ring.dropped else "")
+        if ring.latest:
+            line.append(f"; last: {ring.latest[-1][:SHOWN_BYTES].hex(' ', 4)}", style="dim")
+        lines.append(line)
+    return lines
 
 
 def grid(shown: Shown, rows: int) -> RenderableType:

@@ -148,6 +148,16 @@ def document(session: Session, final: SessionSnapshot) -> dict[str, object]:
             }
             for each in final.programs
         ],
+        "maps": {
+            each.name: {"rows": len(each.keys), "max_entries": each.max_entries, "refused": each.refused}
+            for maps in final.maps.values()
+            for each in maps.values()
+        },
+        "rings": {
+            ring.name: {"records": ring.records, "dropped": ring.dropped, "latest": [rec.hex() for rec in ring.latest]}
+            for ring in final.rings.values()
+        },
+        "printed": list(final.printed),
         "cost": {"pump_cpu_ns": final.pump_cpu_ns},
     }
 
@@ -222,7 +232,8 @@ def _summary(session: Session, final: SessionSnapshot, watched: Watch, console: 
     for view, table in session.tables(final):
         console.rule(f"{table.name}: {len(table):,} rows in {final.seconds:.1f} s", style="dim", align="left")
         console.print(screen.grid(screen.averaged(view, table, final.seconds if rates else 0), rows))
+    for line in final.printed:
+        console.print(f"printed  {line}", markup=False)
     console.print()
-    console.print(screen.cost_line(final))
-    console.print(screen.ledger_line(final.ledger))
+    console.print(screen.footer(final))
     sys.stdout.flush()

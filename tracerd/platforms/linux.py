@@ -26,7 +26,7 @@ HELPERS = (
     Helper(3, "map_delete_elem", _R.ERROR, (_A.MAP, _A.MAP_KEY)),
     Helper(4, "probe_read", _R.ERROR, (_A.WRITABLE, _A.SIZE_OR_ZERO, _A.ANYTHING)),
     Helper(5, "ktime_get_ns", _R.NUMBER, ()),
-    Helper(6, "trace_printk", _R.NUMBER, (_A.READABLE, _A.SIZE, _A.ANYTHING, _A.ANYTHING, _A.ANYTHING)),
+    Helper(6, "trace_printk", _R.NUMBER, (_A.READABLE, _A.SIZE, _A.PRINTED, _A.PRINTED, _A.PRINTED)),
     Helper(7, "get_prandom_u32", _R.NUMBER, ()),
     Helper(8, "get_smp_processor_id", _R.NUMBER, ()),
     Helper(14, "get_current_pid_tgid", _R.NUMBER, ()),

@@ -46,6 +46,7 @@ class Argument(Enum):
     CONSTANT_SIZE = "constant size"              # a constant known to the verifier, at least 1
     RING_RECORD = "reserved ring record"         # what ringbuf_reserve returned, at offset 0
     CONTEXT = "context"
+    PRINTED = "number, as many as the format asks for"    # of the format string in r1; the others need not be set
 
 
 @unique

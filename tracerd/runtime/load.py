@@ -10,6 +10,7 @@ from tracerd.elf.spec import ObjectSpec
 from tracerd.platforms.linux import LINUX
 from tracerd.platforms.model import Platform
 from tracerd.runtime.program import Program, prove
+from tracerd.runtime.rings import RingReader, rings_of
 from tracerd.runtime.tables import ProbeViews
 from tracerd.snapshot import MapSnapshot
 from tracerd.verifier.job import Options, VerifiedProgram
@@ -28,6 +29,7 @@ class LoadedProbe:
     maps: dict[str, Map]
     programs: dict[str, Program]
     views: ProbeViews
+    rings: tuple[RingReader, ...]
 
     def snapshot(self) -> dict[str, MapSnapshot]:
         """Copy every map with keys; constant data is left out."""
@@ -73,7 +75,7 @@ def load_probe(
         for each in maps:
             each.close()
         raise
-    return LoadedProbe(probe, spec, {each.name: each for each in maps}, programs, views)
+    return LoadedProbe(probe, spec, {each.name: each for each in maps}, programs, views, rings_of(maps))
 
 
 def make_maps(spec: ObjectSpec, cpus: int, platform: Platform) -> list[Map]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from tracerd.errors import TracerdError
@@ -11,6 +12,7 @@ from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.choose import Serving
 
+PRINTED_LINES = 4096
 TURN_MS = 100
 """How long the thread stays in one native call: bounds how late a stop is noticed."""
 
@@ -18,8 +20,11 @@ TURN_MS = 100
 class Pump:
     """Opens a source, pumps it in a thread, stops it. The thread's own error is raised by `stop`."""
 
-    def __init__(self, serving: Serving) -> None:
+    def __init__(self, serving: Serving, between: Callable[[], None]) -> None:
+        """`between` is called after every turn, in this thread: ring buffers are emptied there."""
         self.source = serving.source
+        self.printed: deque[str] = deque(maxlen=PRINTED_LINES)
+        self._between = between
         self._thread = threading.Thread(target=self._run, name=f"tracerd-pump-{serving.events[0]}", daemon=True)
         self._stopping = threading.Event()
         self._error: TracerdError | None = None
@@ -44,6 +49,7 @@ class Pump:
         if self._thread.is_alive():
             self._thread.join()
         self.source.stop()
+        self._collect()
         if self._error is not None:
             raise self._error
 
@@ -66,10 +72,15 @@ class Pump:
         finally:
             self.ended.set()
 
+    def _collect(self) -> None:
+        self._between()
+        self.printed.extend(self.source.printed().decode(errors="replace").splitlines())
+
     def _pump_until(self, stopping: Callable[[], bool]) -> None:
         began = time.thread_time_ns()
         while not stopping():
             taken = self.source.pump(TURN_MS)
+            self._collect()
             self.cpu_ns = time.thread_time_ns() - began
             if taken < 0:
                 return

@@ -17,6 +17,7 @@ from tracerd.errors import ConfigError, TracerdError
 from tracerd.runtime.load import LoadedProbe, load_probe, lock_if_enforced
 from tracerd.runtime.program import ProgramStatistics
 from tracerd.runtime.pump import Pump
+from tracerd.runtime.rings import RingReader
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Ledger, Table
 from tracerd.sources.base import LinkRequest
@@ -96,6 +97,8 @@ class Session:
             taken_ns=time.time_ns(),
             seconds=self._elapsed(),
             maps={name: loaded.snapshot() for name, loaded in self.probes.items()},
+            rings={ring.name: ring.snapshot() for ring in self._rings()},
+            printed=tuple(line for pump in self._pumps for line in pump.printed.copy()),
             programs=self._statistics(),
             ledger=ledger,
             pump_cpu_ns=sum(pump.cpu_ns for pump in self._pumps),
@@ -135,7 +138,7 @@ class Session:
     def _start(self) -> None:
         points = [source for probe in self._wanted.values() for _, source in probe.attach]
         chosen = choose_sources(points, self.settings.recording, self.settings.perf, (self._verifier.pid,))
-        self._pumps = [Pump(serving) for serving in chosen]
+        self._pumps = [Pump(serving, self._empty_rings) for serving in chosen]
         cpus = max((serving.cpus for serving in chosen), default=1)
         for probe in self._wanted.values():
             self.probes[probe.name] = load_probe(
@@ -152,6 +155,13 @@ class Session:
         self._started_ns = time.monotonic_ns()
         for pump in self._pumps:
             pump.start()
+
+    def _rings(self) -> list[RingReader]:
+        return [ring for loaded in self.probes.values() for ring in loaded.rings]
+
+    def _empty_rings(self) -> None:
+        for ring in self._rings():
+            ring.empty()
 
     def _links(self, serving: Serving) -> list[LinkRequest]:
         return [

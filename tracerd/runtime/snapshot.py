@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tracerd.runtime.program import ProgramStatistics
-from tracerd.snapshot import Ledger, MapSnapshot
+from tracerd.snapshot import Ledger, MapSnapshot, RingSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,8 @@ class SessionSnapshot:
     taken_ns: int                                    # unix time
     seconds: float
     maps: Mapping[str, dict[str, MapSnapshot]]       # probe -> map -> copy
+    rings: Mapping[str, RingSnapshot]
+    printed: tuple[str, ...]                         # lines of bpf_trace_printk, the last few thousand
     programs: tuple[ProgramStatistics, ...]
     ledger: Mapping[str, Ledger]                     # event -> balance
     pump_cpu_ns: int                                 # CPU time of the pump threads: what it cost

@@ -42,6 +42,9 @@ class EventSource(Protocol):
     def stop(self) -> None:
         """Stop the events and deliver what is already in the buffers, so that the ledger balances."""
 
+    def printed(self) -> bytes:
+        """Take what programs printed with bpf_trace_printk, as lines. From the pumping thread, between pumps."""
+
     def statistics(self) -> Mapping[str, Ledger]:
         """Return the ledger of each event, by its full name."""
 

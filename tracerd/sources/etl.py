@@ -27,6 +27,7 @@ _COMPRESSIONS = {2: "LZNT1", 3: "XPRESS", 4: "XPRESS_HUFF"}
 _CLOCKS = {1: "qpc", 2: "system", 3: "cycles"}
 _CONTEXT_BYTES = 96
 _ROWS = 73728                                 # every hook and as many providers as the core keeps apart
+_PRINT_BYTES = 65536
 _SEED = 0x7472616365726400                    # of get_prandom_u32: replays give the same numbers
 
 
@@ -86,7 +87,9 @@ class EtlSource:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.run: Any = ffi.new("struct tr_run *", {"random": _SEED})
+        self._print_buffer: Any = ffi.new("char[]", _PRINT_BYTES)
+        kept = {"random": _SEED, "print_buffer": self._print_buffer, "print_capacity": _PRINT_BYTES}
+        self.run: Any = ffi.new("struct tr_run *", kept)
         self._names: dict[str, int] = {}
         self._descriptor = _open(self.path)
         self._facts: Any = ffi.new("struct tr_etl_facts *")
@@ -162,6 +165,12 @@ class EtlSource:
     def pump(self, timeout_ms: int) -> int:
         """Walk on for about `timeout_ms`, inside one native call. Returns events passed, or -1 at the end."""
         return int(lib.tr_etl_pump(self._live(), self.run, max(timeout_ms, 0)))
+
+    def printed(self) -> bytes:
+        """Take what programs printed with bpf_trace_printk, as lines."""
+        text = bytes(ffi.buffer(self._print_buffer, self.run.printed))
+        self.run.printed = 0
+        return text
 
     def stop(self) -> None:
         """Nothing runs on by itself: what has not been walked yet was never produced."""

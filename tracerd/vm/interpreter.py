@@ -24,6 +24,7 @@ DEFAULT_FUEL = 1 << 20
 
 ARGUMENT_CODES = {
     Argument.ANYTHING: lib.TR_ARG_ANYTHING,
+    Argument.PRINTED: lib.TR_ARG_PRINTED,
     Argument.MAP: lib.TR_ARG_MAP,
     Argument.RINGBUF: lib.TR_ARG_RINGBUF,
     Argument.MAP_KEY: lib.TR_ARG_MAP_KEY,

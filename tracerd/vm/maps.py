@@ -162,7 +162,7 @@ class Map:
         )
         keys, values = keys[:rows], values[:rows]
         keys.flags.writeable = values.flags.writeable = False
-        return MapSnapshot(self.name, taken, keys, values, stats.refused)
+        return MapSnapshot(self.name, taken, keys, values, self.max_entries, stats.refused)
 
     def read(self) -> list[bytes]:
         """Take all finished records out of a ring buffer, oldest first. One reader at a time.

@@ -13,6 +13,7 @@
 #define TR_ARG_CONSTANT_SIZE 9
 #define TR_ARG_RING_RECORD 10
 #define TR_ARG_CONTEXT 11
+#define TR_ARG_PRINTED 12            /* need not be set: read only if the format asks for it */
 #define TR_ARG_NONE 255              /* the helper has no such argument */
 
 struct tr_image_helper {

@@ -184,6 +184,8 @@ static int check_helper(struct tr_checker *check, const struct tr_op *op, const 
     const struct tr_map *map = NULL;
 
     for (uint32_t n = 1; n <= 5 && kinds[n - 1] != TR_ARG_NONE; n++) {
+        if (kinds[n - 1] == TR_ARG_PRINTED)
+            continue;
         if (!(*known >> n & 1))
             return fault(check, op, TR_FAULT_REGISTER, n, 0);
         if (!check_argument(check, op, r, n, kinds, &map))

@@ -8,10 +8,14 @@ from tracerd.verifier.checks.assertion import Unmet, describe
 from tracerd.verifier.domains.interval import U32_MAX
 from tracerd.verifier.scope import Scope
 from tracerd.verifier.state import State
-from tracerd.verifier.values import CONTEXT, MAP, NOTHING, NUMBER, RECORD, STACK, ZERO_SYMBOL, Value
+from tracerd.verifier.transfer.memory import constant_bytes
+from tracerd.verifier.values import CONTEXT, FRAME_BYTES, MAP, NOTHING, NUMBER, RECORD, STACK, ZERO_SYMBOL, Value
 
 MAX_RECORDS = 8
 """TR_MAX_RESERVED in native/border/run.h: ring records a run may hold at once."""
+
+FORMAT_ARGUMENTS = 2
+"""The format string and its size come first."""
 
 WRITERS = frozenset({"map_update_elem", "map_delete_elem"})
 
@@ -29,6 +33,8 @@ class HelperArguments:
         for position, wanted in enumerate(self.helper.arguments, 1):
             value = state.regs[position]
             name = f"r{position}"
+            if wanted is Argument.PRINTED and position > FORMAT_ARGUMENTS + self._conversions(state):
+                continue
             if value.kind == NOTHING:
                 return Unmet(f"{wanted.value} for {self.helper.name}", describe(value), name)
             if wanted in (Argument.MAP, Argument.RINGBUF):
@@ -45,6 +51,14 @@ class HelperArguments:
         if given is not None:
             self.scope.evidence.call(self.at, given.region)
         return None
+
+    def _conversions(self, state: State) -> int:
+        """Return how many numbers the format in r1 (r2 bytes) asks for at most: all, if it is not a known constant."""
+        size = state.facts.constant(state.regs[2]) if state.regs[2].kind == NUMBER else None
+        text = constant_bytes(self.scope, state, state.regs[1], size) if size and size <= FRAME_BYTES else None
+        if text is None:
+            return len(self.helper.arguments)
+        return text.partition(b"\0")[0].replace(b"%%", b"").count(b"%")
 
     def _map(self, value: Value, wanted: Argument, name: str) -> Unmet | None:
         if value.kind != MAP:

@@ -60,6 +60,23 @@ def _read(scope: Scope, state: State, at: Value, size: int) -> Value:
     return state.facts.fresh(scalar.of_size(size))
 
 
+def constant_bytes(scope: Scope, state: State, at: Value, size: int) -> bytes | None:
+    """Return what that memory holds in every run, if it is constant: of the stack, or of a read-only map."""
+    if at.kind == STACK:
+        offset = _within(state, at, size)
+        if offset is None:
+            return None
+        frame = state.frames[at.region]
+        found = [frame.constant_at(offset + index, 1) for index in range(size)]
+        return None if None in found else bytes(byte for byte in found if byte is not None)
+    if at.kind == MAP_VALUE:
+        facts = scope.maps[scope.symbols.regions[at.region].map]
+        start = state.facts.constant(at)
+        if facts.read_only and start is not None and start + size <= len(facts.contents):
+            return facts.contents[start : start + size]
+    return None
+
+
 def _read_stack(state: State, at: Value, size: int) -> Value:
     frame = state.frames[at.region]
     offset = _within(state, at, size)
