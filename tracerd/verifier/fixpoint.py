@@ -66,6 +66,7 @@ class Outcome:
 
     failures: list[Unproved] = field(default_factory=list)
     endless: dict[int, Loop] = field(default_factory=dict)    # heads of loops without a proved bound
+    rounds: dict[int, int] = field(default_factory=dict)      # most rounds of the others, each time they are entered
     most_states: int = 0
 
 
@@ -96,7 +97,9 @@ class Fixpoint:
             OutOfTime: the deadline passed.
         """
         self.incoming[0] = [State(self.scope.symbols)]
-        self._sequence(order([node.successors for node in self.graph.nodes]))
+        elements = order([node.successors for node in self.graph.nodes])
+        self._sequence(elements)
+        self._multiply(elements, 1)
         return self.outcome
 
     # Flow
@@ -225,11 +228,18 @@ class Fixpoint:
         outside = {node: self.incoming.pop(node) for node in loop.members if node in self.incoming}
         if not entry and not outside:
             return
+        run = 0
         if loop.head not in self.stubborn:
-            entry = self._unroll(loop, entry, outside)
+            entry, run = self._unroll(loop, entry, outside)
             outside = {}
         if entry or outside:
-            self._widen(loop, entry, outside)
+            self._widen(loop, entry, outside, run)
+        else:
+            self._count(loop, run)
+
+    def _count(self, loop: Loop, rounds: int) -> None:
+        if self.record:
+            self.outcome.rounds[loop.head] = max(rounds, self.outcome.rounds.get(loop.head, 1))
 
     def _round(self, loop: Loop, heads: list[State], outside: dict[int, list[State]]) -> list[State]:
         """Run the loop's nodes once and return what comes back to the head. `heads` are not changed."""
@@ -240,23 +250,27 @@ class Fixpoint:
         self._sequence(loop.body)
         return self.incoming.pop(loop.head, [])
 
-    def _unroll(self, loop: Loop, heads: list[State], outside: dict[int, list[State]]) -> list[State]:
-        """Run the loop as the machine does while that is promising. Return the head states still to be dealt with."""
-        for _ in range(self.limits.rounds):
+    def _unroll(
+        self, loop: Loop, heads: list[State], outside: dict[int, list[State]]
+    ) -> tuple[list[State], int]:
+        """Run the loop as the machine does while that is promising. Return the head states left, and rounds run."""
+        run = 0
+        while run < self.limits.rounds:
+            run += 1
             before, self.watched, self.decided = self.watched, loop.members, False
             back = self._round(loop, heads, outside)
             self.watched = before
             outside = {}
             heads = self._merged(loop.head, back, always=True)
             if not heads:
-                return []
+                return [], run
             if not self.decided and not self.limits.eager:
                 break
         self.stubborn.add(loop.head)
-        return heads
+        return heads, run
 
-    def _widen(self, loop: Loop, entry: list[State], outside: dict[int, list[State]]) -> None:
-        """Find states that include all that the head ever has, then check the loop from them.
+    def _widen(self, loop: Loop, entry: list[State], outside: dict[int, list[State]], run: int) -> None:
+        """Find states that include all that the head ever has after `run` rounds, then check the loop from them.
 
         Tightening needs every concrete state that the body makes. If some were stopped at a failed check, the wider
         states stand, and the last pass fails at the same check.
@@ -276,8 +290,20 @@ class Fixpoint:
         self.measured[loop.head] = loop.members
         back = self._round(loop, marked, outside)
         del self.measured[loop.head]
-        if not termination.ends(marked, back, loop.head):
+        rounds = termination.most_rounds(marked, back, loop.head)
+        if rounds is None:
             self.outcome.endless[loop.head] = loop
+        else:
+            self._count(loop, run + rounds)
+
+    def _multiply(self, elements: list[Element], outer: int) -> None:
+        """Treat a loop as endless if its rounds, times those of the loops around it, are too many."""
+        for element in elements:
+            if isinstance(element, Loop):
+                rounds = outer * self.outcome.rounds.get(element.head, 1)
+                if rounds > termination.MOST_TRIPS:
+                    self.outcome.endless[element.head] = element
+                self._multiply(element.body, rounds)
 
     def _stabilise(
         self, loop: Loop, entry: list[State], outside: dict[int, list[State]]

@@ -15,11 +15,13 @@ from tracerd.verifier.state import State
 from tracerd.verifier.values import MAP_VALUE, NUMBER, PACKET, RECORD, STACK, Value, signed_constant, symbolic
 
 MOST_TRIPS = 1 << 22
-"""Rounds beyond which a bound is no comfort: the loop is treated as one without."""
+"""Rounds beyond which a bound is no comfort: the loop is treated as one without. Those of nested loops multiply."""
 
 COUNTABLE = frozenset({NUMBER, PACKET, MAP_VALUE, RECORD, STACK})
 
-Place = tuple[str, int]
+Place = tuple[str, int, int]
+"""A register or stack cell, its number or offset, and its bytes: a counter read with 4 bytes is not the same as the
+8-byte number that is stored there, whose low half may wrap."""
 
 
 def _places(state: State) -> Iterator[tuple[Place, Value]]:
@@ -27,10 +29,10 @@ def _places(state: State) -> Iterator[tuple[Place, Value]]:
     for register in range(10):
         value = state.regs[register]
         if value.kind in COUNTABLE:
-            yield ("register", register), value
+            yield ("register", register, 8), value
     for offset, cell in state.frames[-1].cells.items():
         if cell.value.kind in COUNTABLE and cell.size >= 4:
-            yield ("stack", offset), cell.value
+            yield ("stack", offset, cell.size), cell.value
 
 
 def mark(state: State, head: int) -> State:
@@ -41,26 +43,29 @@ def mark(state: State, head: int) -> State:
     return other
 
 
-def ends(heads: list[State], back: list[State], head: int) -> bool:
-    """True if the loop provably ends. `heads` include every state the head has, `back` all that come back to it.
+def most_rounds(heads: list[State], back: list[State], head: int) -> int | None:
+    """Return a bound of the loop's rounds, or None if none is proved below `MOST_TRIPS`.
+
+    `heads` include every state the head has, `back` all that come back to it.
 
     Let v be the place's word at the head, in [low, high] at every visit. If every round adds between d > 0 and e, and
     high + e does not wrap, then v strictly grows as a plain integer and the head is visited at most
     (high − low) / d + 1 times. The same downwards, and for either reading of the word.
     """
     if not back:
-        return True
+        return 1
     if not heads:
-        return False
+        return None
     current = [dict(_places(state)) for state in back]
     for place in dict(_places(heads[0])):
         steps = _steps(back, current, (head, place), place)
         if steps is None:
             continue
         for low, high in _ranges(heads, place):
-            if _bounded(steps, low, high):
-                return True
-    return False
+            rounds = _rounds(steps, low, high)
+            if rounds is not None:
+                return rounds
+    return None
 
 
 def _steps(
@@ -111,9 +116,13 @@ def _ranges(heads: list[State], place: Place) -> Iterator[tuple[int, int]]:
         yield unsigned
 
 
-def _bounded(steps: tuple[int, int], low: int, high: int) -> bool:
+def _rounds(steps: tuple[int, int], low: int, high: int) -> int | None:
     least, most = steps
     top, bottom = (S64_MAX, S64_MIN) if low < 0 or high <= S64_MAX else (U64_MAX, 0)
-    if least > 0:
-        return high + most <= top and (high - low) // least < MOST_TRIPS
-    return most < 0 and low + least >= bottom and (high - low) // -most < MOST_TRIPS
+    if least > 0 and high + most <= top:
+        rounds = (high - low) // least + 1
+    elif most < 0 and low + least >= bottom:
+        rounds = (high - low) // -most + 1
+    else:
+        return None
+    return rounds if rounds <= MOST_TRIPS else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracerd.isa.instruction import ADD, JEQ, JNE, SUB
+from tracerd.isa.instruction import ADD, JEQ, JNE, JSET, SUB
 from tracerd.verifier.checks.assertion import Unmet, describe
 from tracerd.verifier.state import State
 from tracerd.verifier.values import (
@@ -24,6 +24,11 @@ MOVABLE = frozenset({STACK, MAP_VALUE, PACKET, RECORD})
 """Kinds whose offset may be any number; what is done with it later is checked there."""
 
 NULLABLE = frozenset({MAP_VALUE_OR_NULL, RECORD_OR_NULL})
+
+
+BELOW, ABOVE = 1 << 12, 1 << 33
+"""Bytes before and behind its object's start within which a pointer may be compared: nothing there wraps around, since
+no object lies in the first page or the last 8 GiB. A 32-bit number may have been added."""
 
 
 class Sum:
@@ -93,12 +98,29 @@ class Comparable:
                 return None
             register, value = (self.dst, a) if a.kind != NUMBER else (self.src, b)
             return Unmet("a number for a 32-bit comparison", describe(value), f"r{register}")
-        if a.kind == b.kind and a.kind not in NULLABLE:
-            return None
-        if self.operation in (JEQ, JNE) and (is_null(a) or is_null(b)):
-            return None
         register, value = (self.dst, a) if a.kind != NUMBER else (self.src, b)
-        return Unmet("to be compared with null or a pointer of its kind", describe(value), f"r{register}")
+        if self.operation == JSET:
+            return Unmet("a number for a bit test", describe(value), f"r{register}")
+        same = a.kind == b.kind and a.region == b.region and a.kind not in NULLABLE
+        if not same and not (self.operation in (JEQ, JNE) and (is_null(a) or is_null(b))):
+            return Unmet("to be compared with null or a pointer into the same object", describe(value), f"r{register}")
+        return self._reveals(state, a, b)
+
+    def _reveals(self, state: State, a: Value, b: Value) -> Unmet | None:
+        """No comparison may tell where an object lies.
+
+        p − k < p is false exactly if p − k wraps around, that is if k is above the address: 47 of those spell it. So
+        pointers far off their object are not compared, and none but the object's own address with null.
+        """
+        for register, value, other in ((self.dst, a, b), (self.src, b, a)):
+            if value.kind not in MOVABLE:
+                continue
+            low, high = state.facts.integers(value)
+            if low < -BELOW or high > ABOVE:
+                return Unmet("a pointer near its object to compare", describe(value), f"r{register}")
+            if is_null(other) and (low or high):
+                return Unmet("an unmoved pointer to compare with null", describe(value), f"r{register}")
+        return None
 
 
 def _near(state: State, a: Value, b: Value) -> bool:
