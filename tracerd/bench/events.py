@@ -30,7 +30,7 @@ _SCRIPTS = {
         "{ @ns[comm] = hist(nsecs - @start[tid]); delete(@start[tid]); }"
     ),
 }
-_ATTACH_SECONDS = 30.0
+_END_SECONDS = 5.0
 
 
 class Traced(Protocol):
@@ -165,8 +165,17 @@ def _bpftrace(kind: str) -> Iterator[Traced]:
         _wait_until_attached(process)
         yield _Nobody()
     finally:
-        process.terminate()
-        process.communicate(timeout=_ATTACH_SECONDS)
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End bpftrace; it sometimes does not heed the first signal. What it would print of its maps is of no use here."""
+    process.terminate()
+    try:
+        process.communicate(timeout=_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
 
 
 def _wait_until_attached(process: subprocess.Popen[str]) -> None:
