@@ -145,6 +145,17 @@ def test_run_json_has_the_contract_s_keys_and_a_balanced_ledger() -> None:
 
 
 @pytest.mark.xdist_group("perf")
+@pytest.mark.parametrize("descriptors", [6, 8, 10])
+def test_a_limit_of_the_system_is_one_sentence(descriptors: int) -> None:
+    """With next to no file descriptors left, live events cannot be had: that is told, not traced back."""
+    need_live_events()
+    done = tracerd("run", "syscalls", "-d", "0", prefix=("sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"))
+    assert done.returncode == 1
+    assert "oo many open files" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.xdist_group("perf")
 def test_enforced_code_integrity_locks_the_door_and_still_answers() -> None:
     """With --code-integrity enforce the interpreter does the work, and LLVM is never loaded."""
     need_live_events()

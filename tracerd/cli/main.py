@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 
 import click
 
 from tracerd import __version__
-from tracerd.cli.exits import exit_code
+from tracerd.cli.exits import FAILED, exit_code
 from tracerd.errors import TracerdError
 
 COMMANDS = {
@@ -76,7 +75,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output (head, less) has gone: that is no failure, and flushing at exit would be one.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except OSError as error:
+        # What the system refuses wherever it may (files, memory, processes); what we expect has its own error.
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"tracerd: {where}{error.strerror or error}", err=True)
+        sys.exit(FAILED)
