@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ class Ledger:
     dropped_in_ring: int = 0     # damaged or unparsable records
     filtered: int = 0            # our own process's events, unless asked for
     failed: int = 0              # handed to a program that was aborted, or too short for it
+    via: str = ""                # where the events come from, and what that way cannot see; "" where the name says it
 
     @property
     def lost(self) -> int:
@@ -32,6 +33,16 @@ class Ledger:
         """Events that the balance does not explain; 0 when the source is drained."""
         explained = self.delivered + self.lost + self.dropped_in_ring + self.filtered + self.failed
         return self.produced - explained
+
+    def __add__(self, other: Ledger) -> Ledger:
+        """Return the balance of both together; `via` is the first's."""
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in LEDGER_COUNTS})
+
+
+LEDGER_COUNTS = (
+    "produced", "delivered", "lost_in_kernel", "lost_in_session", "dropped_in_ring", "filtered", "failed",
+)
+"""The fields of a ledger that are numbers of events: those of the native `struct tr_ledger`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Platform "linux": numbers of linux/bpf.h, contexts of the kernel, and tracerd's own `etw` type.
+"""Platform "linux": numbers of linux/bpf.h, contexts of the kernel, and tracerd's own program types.
 
 Sources: include/uapi/linux/bpf.h (enum bpf_map_type, ___BPF_FUNC_MAPPER, struct xdp_md);
 kernel/trace/bpf_trace.c tp_prog_is_valid_access (a tracepoint program may not read the first 8 bytes).
@@ -6,6 +6,13 @@ kernel/trace/bpf_trace.c tp_prog_is_valid_access (a tracepoint program may not r
 
 from __future__ import annotations
 
+from tracerd.platforms.contexts import (
+    ETW_CONTEXT,
+    INTERVAL_CONTEXT,
+    NET_CONTEXT,
+    PROCESS_CONTEXT,
+    SAMPLE_CONTEXT,
+)
 from tracerd.platforms.model import (
     Argument,
     Context,
@@ -73,40 +80,15 @@ XDP = ProgramType(
     _WITHOUT_TASK,
 )
 
-ETW = ProgramType(
-    "etw",
-    ("etw", "etw-kernel"),
-    # struct tr_etw_context in tracerd/native/border/etl.h; the payload is bounded like packet data.
-    Context(
-        96,
-        (
-            ContextField("data", 0, 8, FieldKind.DATA),
-            ContextField("data_end", 8, 8, FieldKind.DATA_END),
-            ContextField("time_ns", 16, 8),
-            ContextField("provider", 24, 16),
-            ContextField("activity", 40, 16),
-            ContextField("keyword", 56, 8),
-            ContextField("pid", 64, 4),
-            ContextField("tid", 68, 4),
-            ContextField("cpu", 72, 4),
-            ContextField("pointer_size", 76, 4),
-            ContextField("hook", 80, 4),
-            ContextField("id", 84, 2),
-            ContextField("task", 86, 2),
-            ContextField("version", 88, 1),
-            ContextField("channel", 89, 1),
-            ContextField("level", 90, 1),
-            ContextField("opcode", 91, 1),
-            ContextField("flags", 92, 2),
-            ContextField("kind", 94, 1),
-        ),
-    ),
-    _EVERY_HELPER,
-)
+ETW = ProgramType("etw", ("etw", "etw-kernel"), ETW_CONTEXT, _EVERY_HELPER)
+PROCESS = ProgramType("process", ("process",), PROCESS_CONTEXT, _EVERY_HELPER)
+NET = ProgramType("net", ("net",), NET_CONTEXT, _EVERY_HELPER)
+SAMPLE = ProgramType("sample", ("sample", "system"), SAMPLE_CONTEXT, _EVERY_HELPER)
+INTERVAL = ProgramType("interval", ("interval", "begin", "end"), INTERVAL_CONTEXT, _EVERY_HELPER)
 
 LINUX = Platform(
     "linux",
     HELPERS,
     {kind.value: kind for kind in MapKind},
-    (TRACEPOINT, XDP, ETW),
+    (TRACEPOINT, XDP, ETW, PROCESS, NET, SAMPLE, INTERVAL),
 )

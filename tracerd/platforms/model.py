@@ -76,8 +76,15 @@ class FieldKind(Enum):
     """What a program gets when it loads a context field."""
 
     NUMBER = "number"
+    SIGNED = "signed number"                     # loads as NUMBER does: sign extension is the instruction's
+    TEXT = "zero-padded text"                    # its bytes are numbers
     DATA = "start of the payload"
     DATA_END = "end of the payload"
+
+    @property
+    def pointer(self) -> bool:
+        """True if a load gives a pointer, not a number."""
+        return self in (FieldKind.DATA, FieldKind.DATA_END)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +107,8 @@ class Context:
     """A context structure. Read-only.
 
     With `fields` empty, every byte in [first, size) is a readable number at any size and alignment (tracepoint
-    records); the highest byte a program reads goes into its certificate and is checked at attach. Otherwise NUMBER
-    fields may be read in part, pointer fields only whole, gaps not at all.
+    records); the highest byte a program reads goes into its certificate and is checked at attach. Otherwise fields may
+    be read in part, pointer fields only whole, gaps not at all.
     """
 
     size: int

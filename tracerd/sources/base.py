@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tracerd.snapshot import Ledger
+from tracerd.snapshot import LEDGER_COUNTS, Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +50,8 @@ class EventSource(Protocol):
 
     def close(self) -> None:
         """Release everything. May be called twice."""
+
+
+def ledger(raw: Any, via: str = "") -> Ledger:
+    """Return what a native `struct tr_ledger` says."""
+    return Ledger(**{name: int(getattr(raw, name)) for name in LEDGER_COUNTS}, via=via)

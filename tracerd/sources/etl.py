@@ -19,15 +19,15 @@ from tracerd import clock
 from tracerd.errors import NotSupported, RunError, SourceError
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
-from tracerd.sources.base import LinkRequest
+from tracerd.sources.base import LinkRequest, ledger
 from tracerd.sources.etl_names import EtwMatch, parse_name
 from tracerd.sources.schema.etw_names import KERNEL_GROUPS
+from tracerd.sources.ticks import new_run, take_printed
 
 _COMPRESSIONS = {2: "LZNT1", 3: "XPRESS", 4: "XPRESS_HUFF"}
 _CLOCKS = {1: "qpc", 2: "system", 3: "cycles"}
 _CONTEXT_BYTES = 96
 _ROWS = 73728                                 # every hook and as many providers as the core keeps apart
-_PRINT_BYTES = 65536
 _SEED = 0x7472616365726400                    # of get_prandom_u32: replays give the same numbers
 
 
@@ -87,9 +87,7 @@ class EtlSource:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._print_buffer: Any = ffi.new("char[]", _PRINT_BYTES)
-        kept = {"random": _SEED, "print_buffer": self._print_buffer, "print_capacity": _PRINT_BYTES}
-        self.run: Any = ffi.new("struct tr_run *", kept)
+        self.run, self._print_buffer = new_run(_SEED)
         self._names: dict[str, int] = {}
         self._descriptor = _open(self.path)
         self._facts: Any = ffi.new("struct tr_etl_facts *")
@@ -168,9 +166,7 @@ class EtlSource:
 
     def printed(self) -> bytes:
         """Take what programs printed with bpf_trace_printk, as lines."""
-        text = bytes(ffi.buffer(self._print_buffer, self.run.printed))
-        self.run.printed = 0
-        return text
+        return take_printed(self.run, self._print_buffer)
 
     def stop(self) -> None:
         """Nothing runs on by itself: what has not been walked yet was never produced."""
@@ -185,10 +181,10 @@ class EtlSource:
         ledgers = {}
         for name, number in self._names.items():
             lib.tr_etl_ledger(self._live(), number, raw)
-            ledgers[name] = _ledger(raw)
+            ledgers[name] = ledger(raw)
         lib.tr_etl_rest(self._live(), raw)
         whole = f"etl:{self.path}"
-        ledgers[whole] = _sum(ledgers[whole], _ledger(raw)) if whole in ledgers else _ledger(raw)
+        ledgers[whole] = ledgers[whole] + ledger(raw) if whole in ledgers else ledger(raw)
         return ledgers
 
     @property
@@ -268,11 +264,3 @@ def _row(row: Any) -> tuple[str, int]:
 
 def _unix_ns(filetime: int) -> int:
     return clock.unix_ns(filetime) if filetime else 0
-
-
-def _ledger(raw: Any) -> Ledger:
-    return Ledger(**{name: int(getattr(raw, name)) for name in Ledger.__dataclass_fields__})
-
-
-def _sum(a: Ledger, b: Ledger) -> Ledger:
-    return Ledger(**{name: getattr(a, name) + getattr(b, name) for name in Ledger.__dataclass_fields__})

@@ -2,6 +2,10 @@
 
     tracepoint:CATEGORY:NAME
     syscall:NAME:enter|exit          NAME `*`: every system call, one record layout for all
+    process:start|exit|sample        processes of this machine, on any OS
+    net:open|close                   its connections
+    system:sample                    its cores, memory, disks and interfaces
+    interval:5s, begin, end          by time
     etw:… etw-kernel:… etl:…         what follows is read by `etl_names`
 """
 
@@ -24,14 +28,42 @@ class AttachKind(Enum):
     ETW = "etw"
     ETW_KERNEL = "etw-kernel"
     ETL = "etl"
+    PROCESS = "process"
+    NET = "net"
+    SYSTEM = "system"
+    INTERVAL = "interval"
+    BEGIN = "begin"
+    END = "end"
 
     @property
     def live_linux(self) -> bool:
         """True for events of this machine's kernel, served by `perf.PerfSource`."""
         return self in (AttachKind.TRACEPOINT, AttachKind.SYSCALL)
 
+    @property
+    def etw(self) -> bool:
+        """True for Windows events, which `etl_names` tells apart."""
+        return self in (AttachKind.ETW, AttachKind.ETW_KERNEL, AttachKind.ETL)
 
-LATER = ("process", "net", "interval", "packet", "kprobe", "kretprobe", "uprobe", "uretprobe", "usdt")
+    @property
+    def system(self) -> bool:
+        """True for what any machine has: `system.SystemSource`."""
+        return self in (AttachKind.PROCESS, AttachKind.NET, AttachKind.SYSTEM)
+
+    @property
+    def timed(self) -> bool:
+        """True for programs that run by time: `ticks`."""
+        return self in (AttachKind.INTERVAL, AttachKind.BEGIN, AttachKind.END)
+
+
+EVENTS: dict[AttachKind, tuple[str, ...]] = {
+    AttachKind.PROCESS: ("start", "exit", "sample"),
+    AttachKind.NET: ("open", "close"),
+    AttachKind.SYSTEM: ("sample",),
+}
+"""The events of the kinds that every machine has."""
+
+LATER = ("packet", "kprobe", "kretprobe", "uprobe", "uretprobe", "usdt")
 """Kinds that tracerd knows by name but this version does not serve."""
 
 SHAPES = {
@@ -40,7 +72,18 @@ SHAPES = {
     AttachKind.ETW: "etw:PROVIDER[:EVENT]",
     AttachKind.ETW_KERNEL: "etw-kernel:GROUP[:EVENT]",
     AttachKind.ETL: "etl:FILE[:PROVIDER[:EVENT]]",
+    AttachKind.PROCESS: "process:start, process:exit or process:sample",
+    AttachKind.NET: "net:open or net:close",
+    AttachKind.SYSTEM: "system:sample",
+    AttachKind.INTERVAL: "interval:TIME, such as interval:500ms, interval:5s or interval:1m",
+    AttachKind.BEGIN: "begin",
+    AttachKind.END: "end",
 }
+
+_UNITS_NS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+
+SHORTEST_INTERVAL_NS = 10**6
+LONGEST_INTERVAL_NS = 366 * 24 * 3600 * 10**9
 
 # System calls whose tracepoint has another name: SYSCALL_DEFINEn in the kernel's source, not the table, names it.
 _TRACED_AS = {
@@ -64,6 +107,7 @@ class AttachName:
     rest: str                    # after the kind and its colon
     category: str = ""
     event: str = ""
+    interval_ns: int = 0         # of an interval
 
 
 def parse_attach(text: str) -> AttachName:
@@ -77,13 +121,32 @@ def parse_attach(text: str) -> AttachName:
     if head in LATER:
         raise NotSupported(f"attach to {text!r}", f"this version has no source for {head}: events")
     kind = _kind(text, head)
+    if kind in (AttachKind.BEGIN, AttachKind.END):
+        if colon:
+            raise ConfigError(text, f"must be {kind.value!r} alone")
+        return AttachName(text, kind, "")
     if not colon or not rest:
         raise ConfigError(text, f"is not complete: {SHAPES[kind]}")
     if kind is AttachKind.TRACEPOINT:
         return AttachName(text, kind, rest, *_tracepoint(text, rest))
     if kind is AttachKind.SYSCALL:
         return AttachName(text, kind, rest, *_syscall(text, rest))
+    if kind is AttachKind.INTERVAL:
+        return AttachName(text, kind, rest, interval_ns=_interval(text, rest))
+    if kind in EVENTS and rest not in EVENTS[kind]:
+        near = difflib.get_close_matches(rest, EVENTS[kind], 1)
+        hint = f"did you mean '{kind.value}:{near[0]}'?" if near else f"valid: {SHAPES[kind]}"
+        raise ConfigError(text, f"{kind.value} has no event {rest!r}; {hint}")
     return AttachName(text, kind, rest)
+
+
+def _interval(text: str, rest: str) -> int:
+    """Return an interval in ns."""
+    found = re.fullmatch(r"(\d{1,9})(ms|s|m|h)", rest)
+    ns = int(found[1]) * _UNITS_NS[found[2]] if found else 0
+    if not SHORTEST_INTERVAL_NS <= ns <= LONGEST_INTERVAL_NS:
+        raise ConfigError(text, f"is not an interval from 1ms to a year: {SHAPES[AttachKind.INTERVAL]}")
+    return ns
 
 
 def _kind(text: str, head: str) -> AttachKind:

@@ -19,7 +19,7 @@ from tracerd.linux.perf import ADDING, refusal
 from tracerd.linux.tracefs import tracefs
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
-from tracerd.sources.base import LinkRequest
+from tracerd.sources.base import LinkRequest, ledger
 from tracerd.sources.names import parse_attach
 from tracerd.sources.schema.tracefs import TracepointFormat, read_format
 from tracerd.sources.tasks import Sweep, seed
@@ -131,7 +131,7 @@ class PerfSource:
             error = lib.tr_perf_ledger(self._live(), number, raw)
             if error < 0:
                 raise RunError(name, f"its counter cannot be read: {os.strerror(-error)}")
-            ledgers[name] = Ledger(**{field: int(getattr(raw, field)) for field in Ledger.__dataclass_fields__})
+            ledgers[name] = ledger(raw)
         return ledgers
 
     def cost(self) -> PerfCost:

@@ -50,7 +50,7 @@ def native_context(program: VerifiedProgram, context: bytes, data: bytes = b"") 
     image = bytearray(max(map(_native_end, fields)))
     for field in fields:
         at = _native_offset(field)
-        if field.kind is FieldKind.NUMBER:
+        if not field.kind.pointer:
             given = context[field.offset : field.offset + field.size]
             image[at : at + len(given)] = given
         else:
@@ -64,4 +64,4 @@ def _native_offset(field: ContextField) -> int:
 
 
 def _native_end(field: ContextField) -> int:
-    return _native_offset(field) + (field.size if field.kind is FieldKind.NUMBER else POINTER_BYTES)
+    return _native_offset(field) + (POINTER_BYTES if field.kind.pointer else field.size)

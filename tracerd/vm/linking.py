@@ -22,7 +22,6 @@ from tracerd.isa.instruction import (
     Instruction,
 )
 from tracerd.platforms import PLATFORMS
-from tracerd.platforms.model import FieldKind
 from tracerd.verifier.job import VerifiedProgram
 
 AddressOf = Callable[[int], int]
@@ -56,7 +55,7 @@ def pointer_offsets(program: VerifiedProgram) -> frozenset[int]:
     return frozenset(
         field.native_offset if field.native_offset >= 0 else field.offset
         for field in context.fields
-        if field.kind is not FieldKind.NUMBER
+        if field.kind.pointer
     )
 
 

@@ -27,6 +27,7 @@ struct tr_run {
     char *print_buffer;              /* bpf_trace_printk lines, newline-terminated; NULL: counted, not kept */
     uint32_t print_capacity;
     uint32_t print_dropped;          /* lines that found no room */
+    uint32_t context_bytes;          /* behind the context pointer; sources set it for consumers that are no programs */
 };
 
 typedef uint64_t (*tr_entry)(void *context, struct tr_run *run);

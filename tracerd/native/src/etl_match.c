@@ -22,7 +22,7 @@ struct provider {
 struct name {
     struct tr_etl_match match;
     struct tr_ledger ledger;
-    uint32_t first, count;                   /* its links, once prepared */
+    struct tr_link_range links;              /* once prepared */
 };
 
 struct tr_etl_matcher {
@@ -121,18 +121,16 @@ int32_t tr_etl_add_link(struct tr_etl *etl, struct tr_program *program, uint32_t
 /* Group the links by name, keeping the order in which they were added. */
 static bool sort_links(struct tr_etl_matcher *matcher)
 {
-    struct tr_link *sorted = calloc(TR_ETL_MAX_LINKS, sizeof *sorted);
-    uint32_t used = 0;
+    struct tr_link_range *ranges = calloc((size_t)matcher->name_count + 1, sizeof *ranges);
+    struct tr_link *sorted = NULL;
 
+    if (ranges)
+        sorted = tr_links_grouped(matcher->links, matcher->link_count, matcher->name_count, ranges);
+    for (uint32_t n = 0; sorted && n < matcher->name_count; n++)
+        matcher->names[n].links = ranges[n];
+    free(ranges);
     if (!sorted)
         return false;
-    for (uint32_t n = 0; n < matcher->name_count; n++) {
-        matcher->names[n].first = used;
-        for (uint32_t i = 0; i < matcher->link_count; i++)
-            if (matcher->links[i].event == n)
-                sorted[used++] = matcher->links[i];
-        matcher->names[n].count = used - matcher->names[n].first;
-    }
     free(matcher->links);
     matcher->links = sorted;
     return true;
@@ -220,26 +218,6 @@ static void fill_run(const struct tr_etl *etl, const struct tr_etl_event *event,
     run->cpu = cpu;
 }
 
-/* Run all programs of one name. Returns false if a run was aborted. */
-static bool run_links(struct tr_etl_matcher *matcher, const struct name *name, struct tr_etw_context *context,
-                      struct tr_run *run)
-{
-    bool well = true;
-
-    for (uint32_t i = name->first; i < name->first + name->count; i++) {
-        struct tr_link *link = &matcher->links[i];
-
-        tr_program_run(link->program, context, run);
-        if (run->aborted) {
-            link->failed++;
-            well = false;
-        } else {
-            link->delivered++;
-        }
-    }
-    return well;
-}
-
 static bool wanted(const struct name *name, const struct tr_etl_event *event)
 {
     uint16_t number = event->by_id ? event->id : event->opcode;
@@ -267,10 +245,10 @@ void tr_etl_deliver(struct tr_etl *etl, const struct tr_etl_event *event, uint32
             filled = true;
         }
         name->ledger.produced++;
-        if (run_links(matcher, name, &context, run))
-            name->ledger.delivered++;
-        else
+        if (tr_links_run(matcher->links + name->links.first, name->links.count, &context, sizeof context, run))
             name->ledger.failed++;
+        else
+            name->ledger.delivered++;
     }
     matcher->unmatched += !filled;
 }

@@ -7,8 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "run.h"
-#include "links.h"
+#include "link_run.h"
 #include "etl.h"
 
 #define TR_ETL_BUFFER_HEADER 0x48u

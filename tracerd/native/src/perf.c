@@ -224,25 +224,21 @@ int tr_perf_add_event(struct tr_perf *perf, uint32_t tracepoint)
 /* Links of one event lie side by side, in the order given. */
 int tr_perf_set_links(struct tr_perf *perf, const struct tr_link *links, uint32_t count)
 {
-    uint32_t placed = 0;
+    struct tr_link_range *ranges;
 
     if (perf->links || count > MAX_LINKS)
         return -EINVAL;
     for (uint32_t at = 0; at < count; at++)
         if (links[at].event >= perf->event_count || !links[at].program)
             return -EINVAL;
-    perf->links = calloc((size_t)count + 1, sizeof *perf->links);
-    if (!perf->links)
-        return -ENOMEM;
-    for (uint32_t event = 0; event < perf->event_count; event++) {
-        perf->events[event].first_link = placed;
-        for (uint32_t at = 0; at < count; at++)
-            if (links[at].event == event)
-                perf->links[placed++] = links[at];
-        perf->events[event].links = placed - perf->events[event].first_link;
-    }
-    perf->link_count = placed;
-    return 0;
+    ranges = calloc((size_t)perf->event_count + 1, sizeof *ranges);
+    if (ranges)
+        perf->links = tr_links_grouped(links, count, perf->event_count, ranges);
+    for (uint32_t event = 0; perf->links && event < perf->event_count; event++)
+        perf->events[event].links = ranges[event];
+    free(ranges);
+    perf->link_count = perf->links ? count : 0;
+    return perf->links ? 0 : -ENOMEM;
 }
 
 const struct tr_link *tr_perf_links(const struct tr_perf *perf, uint32_t *count)

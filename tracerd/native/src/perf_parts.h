@@ -8,8 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "run.h"
-#include "links.h"
+#include "link_run.h"
 #include "perf.h"
 
 #define TR_MAX_TYPES 65536               /* a record's common_type has 16 bits */
@@ -57,8 +56,7 @@ struct ring {
 
 struct event {
     uint32_t tracepoint;
-    uint32_t first_link;
-    uint32_t links;
+    struct tr_link_range links;
     int stopped;                         /* the producer's counts are final */
     int *fds;                            /* one per ring */
     uint64_t produced;                   /* when stopped */

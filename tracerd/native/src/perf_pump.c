@@ -37,21 +37,9 @@ static int ignored(const struct tr_perf *perf, uint32_t pid)
 /* Run every program of the event. The event has failed if any of them did. */
 static void run_links(struct tr_perf *perf, struct event *event, const uint8_t *raw, uint32_t raw_size)
 {
-    struct tr_link *link = perf->links + event->first_link;
-    struct tr_link *end = link + event->links;
-    int failed = 0;
+    struct tr_link *first = perf->links + event->links.first;
+    int failed = tr_links_run(first, event->links.count, raw, raw_size, &perf->run);
 
-    for (; link < end; link++) {
-        perf->run.aborted = TR_ABORT_NONE;
-        if (raw_size >= link->need)
-            tr_program_run(link->program, (void *)(uintptr_t)raw, &perf->run);
-        if (raw_size < link->need || perf->run.aborted != TR_ABORT_NONE) {
-            link->failed++;
-            failed = 1;
-        } else {
-            link->delivered++;
-        }
-    }
     event->failed += (uint64_t)failed;
     event->delivered += (uint64_t)!failed;
     perf->counted.delivered += (uint64_t)!failed;

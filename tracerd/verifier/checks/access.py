@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tracerd.platforms.model import FieldKind
 from tracerd.verifier.checks.assertion import Unmet, describe
 from tracerd.verifier.domains.bits import trailing_zeros
 from tracerd.verifier.domains.interval import to_signed
@@ -72,7 +71,7 @@ class Access:
                 have = f"{self.size} bytes at {offset}"
                 return Unmet(f"a field that a {scope.type.name} program may read", have, register)
             start = field.offset if field.native_offset < 0 else field.native_offset
-            pointer = field.kind is not FieldKind.NUMBER
+            pointer = field.kind.pointer
             if start != field.offset or (pointer and field.size != 8):
                 native = start + offset - field.offset
             end = start + (8 if pointer else offset - field.offset + self.size)
@@ -118,7 +117,7 @@ class LoadsNumber:
         if place is None:
             return Unmet("a constant offset into the context", "a variable", f"r{self.register}")
         field = field_at(self.scope.type.context, to_signed(place), self.size)
-        if field is None or field.kind is FieldKind.NUMBER:
+        if field is None or not field.kind.pointer:
             return None
         return Unmet("a load without sign extension", f"pointer field {field.name}", f"r{self.register}")
 

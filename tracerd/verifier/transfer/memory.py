@@ -29,7 +29,7 @@ def field_at(context: Context, offset: int, size: int) -> ContextField | None:
     for field in context.fields:
         if field.offset <= offset and offset + size <= field.offset + field.size:
             whole = offset == field.offset and size == field.size
-            return field if whole or field.kind is FieldKind.NUMBER else None
+            return field if whole or not field.kind.pointer else None
     return None
 
 

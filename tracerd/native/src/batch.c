@@ -1,0 +1,205 @@
+/* The feed: runs the programs of a batch's events. Format and promises: border/batch.h. Nothing here allocates per
+   event, and nothing in a batch is believed before it was checked. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "link_run.h"
+#include "ticks.h"
+#include "batch.h"
+
+#define MAX_EVENTS 4096u
+
+_Static_assert(sizeof(struct tr_batch_event) == 24, "docs/trec.md says 24 bytes");
+_Static_assert(sizeof(struct tr_batch_task) == 32, "docs/trec.md says 32 bytes");
+
+struct fed_event {
+    struct tr_link_range links;
+    struct tr_ledger ledger;
+    uint32_t context;                        /* least bytes */
+    int payload;
+};
+
+struct tr_feed {
+    struct fed_event *events;
+    struct tr_link *links;
+    const struct tr_batch_task **tasks;      /* of the batch that is being run */
+    struct tr_ticks *ticks;
+    uint64_t ticks_due;
+    uint64_t senseless;
+    uint32_t event_count;
+    uint32_t task_count;
+    uint32_t cpus;
+    uint64_t context[TR_BATCH_CONTEXT / 8];  /* where pointers are put in */
+};
+
+struct tr_feed *tr_feed_new(uint32_t cpus)
+{
+    struct tr_feed *feed = calloc(1, sizeof *feed);
+
+    if (!feed)
+        return NULL;
+    feed->cpus = cpus;
+    feed->ticks_due = TR_TICK_NEVER;
+    feed->tasks = calloc(TR_BATCH_TASKS, sizeof *feed->tasks);
+    feed->events = calloc(MAX_EVENTS, sizeof *feed->events);
+    if (feed->tasks && feed->events)
+        return feed;
+    tr_feed_free(feed);
+    return NULL;
+}
+
+void tr_feed_free(struct tr_feed *feed)
+{
+    if (!feed)
+        return;
+    free(feed->links);
+    free(feed->tasks);
+    free(feed->events);
+    free(feed);
+}
+
+int32_t tr_feed_add_event(struct tr_feed *feed, uint32_t context, int payload)
+{
+    if (feed->event_count == MAX_EVENTS || feed->links || context > TR_BATCH_CONTEXT || (payload && context < 16))
+        return -1;
+    feed->events[feed->event_count].context = context;
+    feed->events[feed->event_count].payload = payload;
+    return (int32_t)feed->event_count++;
+}
+
+int32_t tr_feed_set_links(struct tr_feed *feed, const struct tr_link *links, uint32_t count)
+{
+    struct tr_link_range *ranges;
+
+    for (uint32_t at = 0; at < count; at++)
+        if (links[at].event >= feed->event_count || links[at].need > feed->events[links[at].event].context)
+            return -1;
+    ranges = calloc((size_t)feed->event_count + 1, sizeof *ranges);
+    if (!ranges)
+        return -1;
+    free(feed->links);
+    feed->links = tr_links_grouped(links, count, feed->event_count, ranges);
+    for (uint32_t event = 0; feed->links && event < feed->event_count; event++)
+        feed->events[event].links = ranges[event];
+    free(ranges);
+    return feed->links ? 0 : -1;
+}
+
+void tr_feed_set_ticks(struct tr_feed *feed, struct tr_ticks *ticks)
+{
+    feed->ticks = ticks;
+    feed->ticks_due = ticks ? tr_ticks_due(ticks) : TR_TICK_NEVER;
+}
+
+/* The bytes an entry takes, or 0 if it does not fit into what is left. */
+static uint64_t entry_bytes(const struct tr_batch_event *entry, uint64_t left)
+{
+    uint64_t bytes;
+
+    if (left < sizeof *entry || entry->context > TR_BATCH_CONTEXT || entry->payload > TR_BATCH_PAYLOAD)
+        return 0;
+    bytes = (sizeof *entry + (uint64_t)entry->context + entry->payload + 7) & ~(uint64_t)7;
+    return bytes <= left ? bytes : 0;
+}
+
+/* Tasks are numbered as they come, so one beyond the next number is a hole. */
+static int define_task(struct tr_feed *feed, const struct tr_batch_event *entry)
+{
+    if (entry->context != sizeof(struct tr_batch_task) || entry->task > feed->task_count
+        || entry->task >= TR_BATCH_TASKS)
+        return 0;
+    feed->tasks[entry->task] = (const void *)(entry + 1);
+    feed->task_count += entry->task == feed->task_count;
+    return 1;
+}
+
+static void tick(struct tr_feed *feed, uint64_t now_ns, struct tr_run *run)
+{
+    tr_ticks_advance(feed->ticks, now_ns, run);
+    feed->ticks_due = tr_ticks_due(feed->ticks);
+}
+
+/* The context as a program may read it: in place, or copied with its payload's bounds put in. */
+static const void *context_of(struct tr_feed *feed, const struct fed_event *event, const struct tr_batch_event *entry)
+{
+    const uint8_t *context = (const void *)(entry + 1), *payload = context + entry->context;
+    uint64_t bounds[2] = {(uintptr_t)payload, (uintptr_t)payload + entry->payload};
+
+    if (!event->payload)
+        return context;
+    memcpy(feed->context, context, entry->context);
+    memcpy(feed->context, bounds, sizeof bounds);
+    return feed->context;
+}
+
+static void run_event(struct tr_feed *feed, struct fed_event *event, const struct tr_batch_event *entry,
+                      struct tr_run *run)
+{
+    const struct tr_batch_task *task = feed->tasks[entry->task];
+
+    if (entry->now_ns >= feed->ticks_due)
+        tick(feed, entry->now_ns, run);
+    if (!event->links.count) {
+        event->ledger.filtered++;
+        return;
+    }
+    run->now_ns = entry->now_ns;
+    run->cpu = entry->cpu;
+    run->pid_tgid = task->pid_tgid;
+    run->uid_gid = task->uid_gid;
+    memcpy(run->comm, task->comm, sizeof run->comm);
+    if (tr_links_run(feed->links + event->links.first, event->links.count, context_of(feed, event, entry),
+                     entry->context, run))
+        event->ledger.failed++;
+    else
+        event->ledger.delivered++;
+}
+
+static void take_event(struct tr_feed *feed, const struct tr_batch_event *entry, struct tr_run *run)
+{
+    struct fed_event *event;
+
+    if (entry->event >= feed->event_count) {
+        feed->senseless++;
+        return;
+    }
+    event = feed->events + entry->event;
+    event->ledger.produced++;
+    if (entry->task >= feed->task_count || entry->cpu >= feed->cpus || entry->context < event->context)
+        event->ledger.dropped_in_ring++;
+    else
+        run_event(feed, event, entry, run);
+}
+
+uint64_t tr_feed_run(struct tr_feed *feed, const void *batch, uint64_t size, struct tr_run *run)
+{
+    uint64_t at = 0, bytes;
+
+    if ((uintptr_t)batch % 8)
+        return 0;
+    feed->task_count = 0;
+    while (at < size) {
+        const struct tr_batch_event *entry = (const void *)((const uint8_t *)batch + at);
+
+        bytes = entry_bytes(entry, size - at);
+        if (!bytes)
+            break;
+        if (entry->event != TR_BATCH_TASK)
+            take_event(feed, entry, run);
+        else if (!define_task(feed, entry))
+            break;
+        at += bytes;
+    }
+    return at;
+}
+
+void tr_feed_ledger(const struct tr_feed *feed, uint32_t event, struct tr_ledger *ledger)
+{
+    *ledger = event < feed->event_count ? feed->events[event].ledger : (struct tr_ledger){0};
+}
+
+uint64_t tr_feed_senseless(const struct tr_feed *feed)
+{
+    return feed->senseless;
+}
