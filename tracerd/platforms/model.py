@@ -107,8 +107,8 @@ class Context:
     """A context structure. Read-only.
 
     With `fields` empty, every byte in [first, size) is a readable number at any size and alignment (tracepoint
-    records); the highest byte a program reads goes into its certificate and is checked at attach. Otherwise fields may
-    be read in part, pointer fields only whole, gaps not at all.
+    records); the highest byte a program reads goes into its certificate and is checked at attach. Otherwise fields
+    may be read in part, pointer fields only whole, gaps not at all.
     """
 
     size: int
