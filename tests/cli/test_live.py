@@ -95,3 +95,31 @@ def test_counts_and_sizes_read_easily() -> None:
     """Thousands apart, binary units."""
     assert count(1234567) == "1,234,567"
     assert (size(512), size(1536), size(3 << 20)) == ("512 B", "1.5 KiB", "3.0 MiB")
+
+
+def shown(name: str, rows: int, filled: int) -> live.Shown:
+    """A table with `filled` rows whose view asks for `rows`."""
+    view = ViewSpec(name, name, (ColumnSpec("pid", "key"),), rows=rows)
+    return live.Shown(view, Table(name, {"pid": np.arange(filled)}), {})
+
+
+def test_tables_that_ask_for_rows_get_them_and_the_others_share_the_rest() -> None:
+    """30 lines: a table of one row, one that could fill two of five, and two that take all there is."""
+    tables = [shown("one", 1, 1), shown("few", 5, 2), shown("a", 0, 100), shown("b", 0, 100)]
+    assert live.share_rows(tables, 30) == [1, 2, 7, 7]
+
+
+def test_tables_without_room_are_named() -> None:
+    """On a small screen the first tables are shown whole and the others told."""
+    tables = [shown("first", 0, 9), shown("second", 4, 9), shown("third", 4, 9)]
+    assert live.share_rows(tables, 13) == [3, 4]
+    text = printed(live.screen(snapshot({}), tables, None, 13))
+    assert "no room for: third" in text
+    assert "ledger" in text
+
+
+def test_a_way_that_cannot_see_everything_is_told_once() -> None:
+    """Events that came the same way share a line."""
+    polled = "polled every 1 s"
+    ledger = {"process:start": Ledger(1, 1, via=polled), "process:exit": Ledger(1, 1, via=polled), "x": Ledger(1, 1)}
+    assert [line.plain for line in live.via_lines(ledger)] == [f"via  process:start, process:exit: {polled}"]

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from tracerd.cli.output import FORMATS, count, duration
+from tracerd.cli.output import FORMATS, count, duration, size
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Column, Ledger, Table
 from tracerd.views.spec import ColumnSpec, ViewSpec
@@ -56,19 +56,45 @@ def _rate(table: Table, before: Table, name: str, places: Sequence[int], seconds
     return np.maximum(table.columns[name].astype(np.float64) - base, 0) / seconds
 
 
-def screen(snapshot: SessionSnapshot, shown: Sequence[Shown], rows: int) -> RenderableType:
-    """Return everything for one moment, at most `rows` rows in each table."""
+LEAST_ROWS = 3
+"""Of a table that does not say how many it wants."""
+
+
+def screen(snapshot: SessionSnapshot, shown: Sequence[Shown], rows: int | None, lines: int) -> RenderableType:
+    """Return everything for one moment: `rows` rows in each table, or as many as fit into `lines` with all tables."""
     parts: list[RenderableType] = []
-    for one in shown:
-        parts.append(grid(one, rows))
+    placed = [rows] * len(shown) if rows is not None else share_rows(shown, lines)
+    for one, most in zip(shown, placed, strict=False):
+        if len(shown) > 1:
+            parts.append(Text(one.table.name, style="bold cyan"))
+        parts.append(grid(one, most))
+    hidden = [one.table.name for one in shown[len(placed) :]]
+    if hidden:
+        parts.append(Text(f"… no room for: {', '.join(hidden)}", style="dim"))
     parts += [Text(f"printed  {line}") for line in snapshot.printed[-PRINTED:]]
     parts.append(footer(snapshot))
     return Group(*parts)
 
 
+def share_rows(shown: Sequence[Shown], lines: int) -> list[int]:
+    """Divide the lines of a screen among the first tables, as many as fit, at least one.
+
+    Tables that say how many rows they want get as many as they can fill; the others share what is left. Each has a
+    header and a note of hidden rows, and a title if there are several.
+    """
+    overhead = 3 if len(shown) > 1 else 2
+    least = [min(one.view.rows, max(len(one.table), 1)) if one.view.rows else LEAST_ROWS for one in shown]
+    while len(least) > 1 and sum(least) + overhead * len(least) > lines:
+        least.pop()
+    spare = max(lines - sum(least) - overhead * len(least), 0)
+    takers = sum(not one.view.rows for one in shown[: len(least)])
+    return [want if one.view.rows else want + spare // takers for one, want in zip(shown, least, strict=False)]
+
+
 def footer(snapshot: SessionSnapshot) -> RenderableType:
     """Return what stands below all tables: rings, full maps, cost, and the ledger."""
-    return Group(*full_maps(snapshot), *ring_lines(snapshot), cost_line(snapshot), ledger_line(snapshot.ledger))
+    lines = (*full_maps(snapshot), *ring_lines(snapshot), cost_line(snapshot), ledger_line(snapshot.ledger))
+    return Group(*lines, *via_lines(snapshot.ledger))
 
 
 def full_maps(snapshot: SessionSnapshot) -> list[Text]:
@@ -129,7 +155,10 @@ def _cells(shown: Shown, column: ColumnSpec, row: int) -> list[str]:
     value = shown.table.columns[column.name][row]
     text = _text(value, column)
     rate = shown.rates.get(column.name)
-    return [text] if rate is None else [count(float(rate[row])), text]
+    if rate is None:
+        return [text]
+    per_second = float(rate[row])
+    return [size(per_second) if column.unit == "bytes" else count(per_second), text]
 
 
 def _text(value: object, column: ColumnSpec) -> str:
@@ -175,3 +204,12 @@ def ledger_line(ledger: Mapping[str, Ledger]) -> Text:
     if missing:
         text.append(f" + {count(missing)} under way", style="dim")
     return text
+
+
+def via_lines(ledger: Mapping[str, Ledger]) -> list[Text]:
+    """Return a line for every way that events come which their names do not tell, with what it cannot see."""
+    names: dict[str, list[str]] = {}
+    for name, entry in ledger.items():
+        if entry.via:
+            names.setdefault(entry.via, []).append(name)
+    return [Text(f"via  {', '.join(events)}: {via}", style="dim") for via, events in names.items()]

@@ -75,11 +75,17 @@ def size(number: float) -> str:
     return f"{number:.0f} B"
 
 
+def percent(permille: float) -> str:
+    """Print thousandths as a percentage."""
+    return f"{permille / 10:.1f}%"
+
+
 FORMATS: dict[str, Callable[[int], str]] = {
     "count": count,
     "ns": duration,
     "unix_ns": time_of_day,
     "boot_ns": time_since_boot,
     "bytes": size,
+    "permille": percent,
 }
 """How a column's `unit` is printed; zero is a dash."""

@@ -17,19 +17,26 @@ from rich.live import Live
 from tracerd.cli import live as screen
 from tracerd.cli.output import duration, json_option, print_json, text_console
 from tracerd.config import Probe
-from tracerd.errors import NotPermitted, NotSupported
+from tracerd.errors import NotPermitted, NotSupported, SourceError
 from tracerd.runtime import Session, Settings
 from tracerd.runtime.locate import locate, shipped_probes
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Table
+from tracerd.sources.choose import LiveOptions
 from tracerd.sources.perf import PerfOptions
+from tracerd.sources.system import SystemOptions
 from tracerd.vm.policy import Asked, Integrity
 
 engine_option = click.option(
     "--engine", type=click.Choice(["auto", "jit", "interpreter", "native"]), help="Override the probes' engine."
 )
 
-DEFAULT_PROBE, FALLBACK_PROBE, FALLBACK_RECORDING = "syscalls", "etl_processes", "demo.etl"
+BELOW = 6
+"""Lines of a screen that are no tables': what was proved stands above them, cost and ledger below."""
+
+DEFAULT_PROBE, UNPRIVILEGED_PROBE = "syscalls", "host"
+RECORDED_PROBE, RECORDING = "etl_processes", "demo.etl"
+"""What `tracerd run` shows without arguments: the first that this machine and user can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,11 @@ class Watch:
 @click.option("-n", "--rows", type=click.IntRange(min=1), help="Rows per table.")
 @click.option("--pages", type=int, default=2048, show_default=True, help="Ring size per CPU in pages, a power of two.")
 @click.option("--self", "include_self", is_flag=True, help="Show tracerd's own events too.")
+@click.option(
+    "--every", type=click.FloatRange(min=0.05), default=1.0, show_default=True,
+    help="Seconds between looks at processes, connections and the system.",
+)
+@click.option("--poll", is_flag=True, help="Poll for processes even where tracepoints are permitted.")
 @engine_option
 @json_option
 @click.pass_obj
@@ -61,25 +73,35 @@ def command(
     rows: int | None,
     pages: int,
     include_self: bool,
+    every: float,
+    poll: bool,
     engine: Asked | None,
     as_json: bool,
 ) -> None:
     """Attach PROBES (shipped names, probe.toml files or .bpf.o objects) and print live tables.
 
-    Without PROBES: every system call of this machine, or a recording that comes with tracerd if that is not permitted.
+    Without PROBES: every system call of this machine; where that is not permitted, its processes, connections and
+    load; where even that cannot be had, a recording that comes with tracerd.
     """
-    settings = Settings(
-        code_integrity=code_integrity,
-        engine=engine,
-        perf=PerfOptions(pages=pages, include_self=include_self),
-    )
+    live = LiveOptions(PerfOptions(pages=pages, include_self=include_self), SystemOptions(int(every * 1e9)), poll)
+    settings = Settings(code_integrity=code_integrity, engine=engine, live=live)
     watched = Watch(seconds, interval, rows, as_json)
     if probes:
         run([locate(name) for name in probes], settings, watched)
-        return
+    else:
+        run_what_can_be_had(settings, watched)
+
+
+def run_what_can_be_had(settings: Settings, watched: Watch) -> None:
+    """Run the default probe, or the best that this user is permitted, having said why not the better one."""
     try:
         run([locate(DEFAULT_PROBE)], settings, watched)
+        return
     except (NotPermitted, NotSupported) as refusal:
+        click.echo(f"tracerd: {refusal}; showing what needs no privilege (probe {UNPRIVILEGED_PROBE!r})", err=True)
+    try:
+        run([locate(UNPRIVILEGED_PROBE)], settings, watched)
+    except (NotPermitted, NotSupported, SourceError) as refusal:
         click.echo(f"tracerd: {refusal}; showing the recording that comes with tracerd (made, not captured)", err=True)
         run_recording(settings, watched)
 
@@ -94,8 +116,8 @@ def run(probes: list[Probe], settings: Settings, watched: Watch) -> None:
 
 def run_recording(settings: Settings, watched: Watch) -> None:
     """Replay the shipped recording through the probe that goes with it."""
-    recording = shipped_probes()[FALLBACK_PROBE].parent / FALLBACK_RECORDING
-    run([locate(FALLBACK_PROBE)], replace(settings, recording=recording), replace(watched, live=False))
+    recording = shipped_probes()[RECORDED_PROBE].parent / RECORDING
+    run([locate(RECORDED_PROBE)], replace(settings, recording=recording), replace(watched, live=False))
 
 
 def watch(session: Session, watched: Watch) -> None:
@@ -134,6 +156,7 @@ def document(session: Session, final: SessionSnapshot) -> dict[str, object]:
                 "dropped": entry.dropped_in_ring,
                 "filtered": entry.filtered,
                 "failed": entry.failed,
+                **({"via": entry.via} if entry.via else {}),
             }
             for event, entry in final.ledger.items()
         },
@@ -205,14 +228,7 @@ def _live(session: Session, watched: Watch, console: Console, interrupted: Inter
             found = session.tables(snapshot)
             shown = [screen.with_rates(view, table, before.get(table.name), now - then) for view, table in found]
             before, then = {table.name: table for _, table in found}, now
-            display.update(screen.screen(snapshot, shown, _rows(watched, console, len(shown))), refresh=True)
-
-
-def _rows(watched: Watch, console: Console, tables_shown: int) -> int:
-    """Rows that fit: each table has a header and a note; announcements stand above, cost and ledger below all."""
-    if watched.rows is not None:
-        return watched.rows
-    return max(3, (console.height - 6) // max(tables_shown, 1) - 2)
+            display.update(screen.screen(snapshot, shown, watched.rows, console.height - BELOW), refresh=True)
 
 
 def _announce(session: Session, console: Console) -> None:
@@ -228,9 +244,10 @@ def _announce(session: Session, console: Console) -> None:
 
 
 def _summary(session: Session, final: SessionSnapshot, watched: Watch, console: Console, *, rates: bool) -> None:
-    rows = watched.rows or (20 if console.is_terminal or watched.live else 50)
+    default = 20 if console.is_terminal or watched.live else 50
     for view, table in session.tables(final):
         console.rule(f"{table.name}: {len(table):,} rows in {final.seconds:.1f} s", style="dim", align="left")
+        rows = watched.rows or view.rows or default
         console.print(screen.grid(screen.averaged(view, table, final.seconds if rates else 0), rows))
     for line in final.printed:
         console.print(f"printed  {line}", markup=False)

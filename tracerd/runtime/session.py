@@ -21,8 +21,7 @@ from tracerd.runtime.rings import RingReader
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Ledger, Table
 from tracerd.sources.base import LinkRequest
-from tracerd.sources.choose import Serving, choose_sources
-from tracerd.sources.perf import PerfOptions
+from tracerd.sources.choose import LiveOptions, Serving, choose_sources
 from tracerd.verifier.job import Options
 from tracerd.verifier.sandbox import Verifier
 from tracerd.views.spec import ViewSpec
@@ -37,7 +36,7 @@ class Settings:
     engine: Asked | None = None           # overrides every probe's own
     recording: Path | None = None
     wait_for_code: bool = False           # False: the interpreter serves the first events while the JIT compiles
-    perf: PerfOptions = field(default_factory=PerfOptions)
+    live: LiveOptions = field(default_factory=LiveOptions)
     verify: Options = field(default_factory=Options)
 
 
@@ -81,12 +80,12 @@ class Session:
     @property
     def ended(self) -> bool:
         """True once every source has come to its end (recordings do, live sources do not)."""
-        return all(pump.ended.is_set() for pump in self._pumps)
+        return all(pump.ended.is_set() for pump in self._awaited)
 
     def wait(self, seconds: float) -> bool:
         """Wait until every source has ended, at most that long. Returns whether they have."""
         deadline = time.monotonic() + seconds
-        return all(pump.ended.wait(max(deadline - time.monotonic(), 0)) for pump in self._pumps)
+        return all(pump.ended.wait(max(deadline - time.monotonic(), 0)) for pump in self._awaited)
 
     def snapshot(self) -> SessionSnapshot:
         """Copy everything collected so far. May be called while events flow, and after `stop`."""
@@ -115,7 +114,7 @@ class Session:
             TracerdError: what a pump met while it ran.
         """
         errors: list[TracerdError] = []
-        for pump in self._pumps:
+        for pump in reversed(self._pumps):
             try:
                 pump.stop()
             except TracerdError as error:
@@ -137,7 +136,7 @@ class Session:
 
     def _start(self) -> None:
         points = [source for probe in self._wanted.values() for _, source in probe.attach]
-        chosen = choose_sources(points, self.settings.recording, self.settings.perf, (self._verifier.pid,))
+        chosen = choose_sources(points, self.settings.recording, self.settings.live, (self._verifier.pid,))
         self._pumps = [Pump(serving, self._empty_rings) for serving in chosen]
         cpus = max((serving.cpus for serving in chosen), default=1)
         for probe in self._wanted.values():
@@ -155,6 +154,10 @@ class Session:
         self._started_ns = time.monotonic_ns()
         for pump in self._pumps:
             pump.start()
+
+    @property
+    def _awaited(self) -> list[Pump]:
+        return [pump for pump in self._pumps if not pump.background]
 
     def _rings(self) -> list[RingReader]:
         return [ring for loaded in self.probes.values() for ring in loaded.rings]
