@@ -11,16 +11,14 @@
 int64_t tr_proc_text(int folder, const char *name, char *text, size_t size)
 {
     int file = openat(folder, name, O_RDONLY | O_CLOEXEC);
-    size_t have = 0;
-    ssize_t got = 0;
+    ssize_t got;
 
     if (file < 0)
         return -1;
-    while (have < size - 1 && (got = read(file, text + have, size - 1 - have)) > 0)
-        have += (size_t)got;
+    got = read(file, text, size - 1);    /* the kernel makes these texts in one piece: no second read for the end */
     close(file);
-    text[have] = 0;
-    return got < 0 ? -1 : (int64_t)have;
+    text[got < 0 ? 0 : got] = 0;
+    return got;
 }
 
 int tr_proc_folder(int proc, const char *pid)

@@ -14,7 +14,7 @@ import numpy as np
 
 from tracerd.native import lib
 from tracerd.sources.system.batch import Events
-from tracerd.sources.system.layouts import NET, SOCKET, UNKNOWN_ID, Rows, blank, text
+from tracerd.sources.system.layouts import NET, SOCKET, UNKNOWN_ID, Rows, blank, text, whole
 from tracerd.sources.system.match import Match, Places, keys_of, match, ordered
 from tracerd.sources.system.moment import Moment
 from tracerd.sources.system.reader import Description, Reader
@@ -58,7 +58,7 @@ class ConnectionTable:
         events, opened = self._events, self._opened
         self._keys = keys
         self._events = blank(NET, len(sockets), self._cpu)
-        self._events[found.now] = events[found.before]
+        whole(self._events)[found.now] = whole(events)[found.before]
         self._opened = np.zeros(len(sockets), np.int64)
         self._opened[found.now] = opened[found.before]
         self._events["context"]["state"] = sockets["state"]

@@ -73,6 +73,16 @@ def blank(kind: np.dtype[np.void], count: int, cpu: int) -> Rows:
     return events
 
 
+def take(rows: Rows, places: npt.NDArray[np.intp]) -> Rows:
+    """Return some rows, as rows[places] does, only faster."""
+    return whole(rows)[places].view(rows.dtype)
+
+
+def whole(rows: Rows) -> npt.NDArray[np.void]:
+    """Return rows without their fields: numpy copies such in one piece each, else field by field."""
+    return rows.view(np.dtype((np.void, rows.itemsize)))
+
+
 def text(value: str, size: int) -> bytes:
     """Return text as a context has it: UTF-8, whole characters, with room for a NUL in `size` bytes."""
     return value.encode(errors="replace")[: size - 1].decode(errors="ignore").encode()

@@ -14,7 +14,7 @@ import numpy as np
 
 from tracerd.native import lib
 from tracerd.sources.system.batch import Events
-from tracerd.sources.system.layouts import PROCESS, ROW, Rows, blank, text
+from tracerd.sources.system.layouts import PROCESS, ROW, Rows, blank, take, text, whole
 from tracerd.sources.system.match import Match, Places, keys_of, match, ordered
 from tracerd.sources.system.moment import Moment
 from tracerd.sources.system.reader import Description, Reader, Wants
@@ -75,7 +75,7 @@ class ProcessTable:
         """Take over what is known of those that were there before; the dead keep what they had."""
         count = len(self._rows)
         self._events = blank(PROCESS, count, self._cpu)
-        self._events[found.now] = events[found.before]
+        whole(self._events)[found.now] = whole(events)[found.before]
         self._born = np.zeros(count, np.int64)
         self._born[found.now] = born[found.before]
         self._payloads = [_UNTOLD] * count
@@ -141,7 +141,7 @@ class ProcessTable:
 
     def _part(self, places: Places, name: str, kind: int, now: Moment) -> Events:
         """Return the events of some processes, as they are now in the table."""
-        rows = self._events[places]
+        rows = take(self._events, places)
         context = rows["context"]
         rows["head"]["now_ns"] = now.monotonic_ns
         context["time_ns"] = now.time_ns
