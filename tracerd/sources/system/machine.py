@@ -34,7 +34,7 @@ def read_numbers(disk: Callable[[str], bool]) -> Iterator[Number]:
 
 def _fields(counted: Any, names: Iterable[str], unit: float = 1) -> tuple[int, ...]:
     """Return fields as whole numbers; 0 for one that this platform does not have."""
-    return tuple(int(getattr(counted, name, 0) * unit) for name in names)
+    return tuple(round(getattr(counted, name, 0) * unit) for name in names)
 
 
 def _cpu(times: Any) -> tuple[int, ...]:

@@ -124,7 +124,7 @@ def _fill_row(row: Any, pid: int, attributes: list[str]) -> bool:
 def _fill_begin(row: Any, told: dict[str, Any]) -> int:
     """Return the bits of what is known, as the others do."""
     row["parent"] = told["ppid"] or 0
-    row["start_ns"] = int((told["create_time"] or 0) * 1e9)
+    row["start_ns"] = round((told["create_time"] or 0) * 1e9)
     return (lib.TR_KNOWN_BEGIN if told["create_time"] else 0) | (lib.TR_KNOWN_PARENT if told["ppid"] is not None else 0)
 
 
@@ -132,7 +132,7 @@ def _fill_usage(row: Any, told: dict[str, Any]) -> int:
     times, memory = told["cpu_times"], told["memory_info"]
     if times is None or memory is None:
         return 0
-    row["user_ns"], row["system_ns"] = int(times.user * 1e9), int(times.system * 1e9)
+    row["user_ns"], row["system_ns"] = round(times.user * 1e9), round(times.system * 1e9)
     row["memory_bytes"], row["virtual_bytes"] = memory.rss, memory.vms
     row["threads"] = told["num_threads"] or 0
     return int(lib.TR_KNOWN_USAGE)

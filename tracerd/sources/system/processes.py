@@ -23,6 +23,13 @@ _USAGE = ("user_ns", "system_ns", "memory_bytes", "virtual_bytes", "read_bytes",
 _PARTING = ("memory_bytes", "virtual_bytes", "read_bytes", "write_bytes", "threads", "handles")
 """What a dead process no longer has: its end tells what it had last."""
 
+_TOTALS = (
+    ("user_ns", lib.TR_KNOWN_USAGE),
+    ("system_ns", lib.TR_KNOWN_USAGE),
+    ("read_bytes", lib.TR_KNOWN_IO),
+    ("write_bytes", lib.TR_KNOWN_IO),
+)
+
 _UNTOLD = b""
 
 _DESCRIBED = lib.TR_KNOWN_USER | lib.TR_KNOWN_COMMAND_LINE
@@ -127,17 +134,16 @@ class ProcessTable:
         Usage in the interval is since the poll before; of a process that began since, it is all; at the first poll, 0.
         """
         rows, context = self._rows, self._events["context"]
+        gains = {name: _advance(rows, old_rows, found, name, bit, now.first) for name, bit in _TOTALS}
+        context["cpu_ns"] = gains["user_ns"] + gains["system_ns"]
+        context["interval_read_bytes"] = gains["read_bytes"]
+        context["interval_write_bytes"] = gains["write_bytes"]
         context["known"] = context["known"] & _DESCRIBED | rows["known"]
         for name in (*_USAGE, "parent", "exit_code"):
             context[name] = rows[name]
         context["lifetime_ns"] = np.maximum(now.monotonic_ns - self._born, 0)
         context["interval_ns"] = 0 if now.first else context["lifetime_ns"]
         context["interval_ns"][found.now] = now.interval_ns
-        base = np.zeros_like(rows) if not now.first else rows.copy()
-        base[found.now] = old_rows[found.before]
-        context["cpu_ns"] = _gain(rows, base, "user_ns") + _gain(rows, base, "system_ns")
-        context["interval_read_bytes"] = _gain(rows, base, "read_bytes")
-        context["interval_write_bytes"] = _gain(rows, base, "write_bytes")
 
     def _part(self, places: Places, name: str, kind: int, now: Moment) -> Events:
         """Return the events of some processes, as they are now in the table."""
@@ -166,6 +172,15 @@ def _newly_dead(rows: Rows, old_rows: Rows, found: Match, now: Moment) -> Places
     return np.flatnonzero(dead)
 
 
-def _gain(rows: Rows, base: Rows, name: str) -> Any:
-    """How much a total grew; 0 if it shrank, which it does where it is no longer readable."""
-    return np.where(rows[name] > base[name], rows[name] - base[name], 0)
+def _advance(rows: Rows, old_rows: Rows, found: Match, name: str, bit: int, first: bool) -> Any:
+    """Return how much a total grew since the last poll.
+
+    The kernel's sums over threads go back for a moment while a thread ends: a total stays at its highest, else the way
+    back up would count twice. One that could not be read before, or cannot now, did not grow.
+    """
+    gain = np.zeros_like(rows[name]) if first else rows[name].copy()
+    old, new = old_rows[name][found.before], rows[name][found.now]
+    readable = old_rows["known"][found.before] & rows["known"][found.now] & bit != 0
+    rows[name][found.now] = np.where(readable, np.maximum(old, new), new)
+    gain[found.now] = np.where(readable & (new > old), new - old, 0)
+    return gain
