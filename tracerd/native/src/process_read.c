@@ -38,12 +38,13 @@ static uint64_t clock_ns(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-/* starttime counts from boot and goes on while the machine sleeps; the monotonic clock does not. */
+/* starttime counts from boot and goes on while the machine sleeps; the monotonic clock does not. To the millisecond,
+   since the two clocks are read one after the other and one process must have one beginning. */
 static uint64_t began_at(uint64_t ticks)
 {
-    uint64_t slept = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
+    uint64_t slept_ms = (clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC) + 500000U) / 1000000U;
 
-    return ticks * (1000000000U / (uint64_t)sysconf(_SC_CLK_TCK)) - slept;
+    return ticks * (1000000000U / (uint64_t)sysconf(_SC_CLK_TCK)) - slept_ms * 1000000U;
 }
 
 int tr_process_read(uint32_t pid, uint32_t *parent, uint64_t *began_ns)
