@@ -38,9 +38,9 @@ def process_event(seen: Seen) -> ProcessEvent:
     """Read a context."""
     raw: Any = ffi.cast("struct tr_process_context *", ffi.from_buffer(seen.context))
     names = ("kind", "known", "pid", "parent", "uid", "exit_code", "time_ns", "start_ns", "lifetime_ns")
-    numbers = {name: int(getattr(raw, name)) for name in names}
-    text = {name: ffi.string(getattr(raw, name)).decode() for name in ("name", "user")}
-    return ProcessEvent(**numbers, **text, line=seen.payload, seen=seen)
+    numbers: dict[str, Any] = {name: int(getattr(raw, name)) for name in names}
+    name, user = (bytes(ffi.buffer(field)).rstrip(b"\0").decode() for field in (raw.name, raw.user))
+    return ProcessEvent(**numbers, name=name, user=user, line=seen.payload, seen=seen)
 
 
 @dataclass

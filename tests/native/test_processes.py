@@ -230,6 +230,20 @@ def test_lines_written_over_are_not_told() -> None:
     assert (old.line, young.line) == (b"", b"x" * 4095 + b"\0")
 
 
+def test_a_name_that_the_kernel_cut_is_told_whole() -> None:
+    """Where the command line's first argument begins with it, as of polled processes; helpers have the kernel's."""
+    tracker = Tracker()
+    for name, file in (("gnome-terminal-", "/usr/libexec/gnome-terminal-server"), ("gnome-terminal-", "/bin/python"),
+                       ("short", "/bin/shorter"), ("x" * 15, "/a/" + "x" * 100), ("x" * 15, "x" * 15)):
+        tracker.name(70, name)
+        tracker.fork(1000, 5, 70)
+        tracker.exec(1001, 70, file)
+        assert tracker.events[-1].seen.comm == name.encode().ljust(16, b"\0")
+    assert [event.name for event in tracker.events] == [
+        "gnome-terminal-server", "gnome-terminal-", "short", "x" * 63, "x" * 15,
+    ]
+
+
 def test_users_are_named_once_they_are_told() -> None:
     """Until then their number stands for the name, and they are asked for once."""
     tracker = Tracker()
@@ -266,8 +280,9 @@ def test_links_of_other_events_are_refused() -> None:
 
 @need_proc
 def test_the_whole_command_line_is_read_while_the_process_lives() -> None:
-    """Arguments with blanks and empty ones, each ended by a NUL; a line too long is cut and not called whole."""
-    for arguments, whole in ((["a b", ""], True), (["x" * 5000], False)):
+    """Arguments with blanks and empty ones, each ended by a NUL; of a line too long only the first, not called whole."""
+    cases = ((["a b", ""], True), (["x" * 65520], True), (["x" * 65521], False), (["x"] * 40000, False))
+    for arguments, whole in cases:
         command = ["sh", "-c", "read x", *arguments]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
             while not Path(f"/proc/{child.pid}/cmdline").read_bytes():
@@ -277,8 +292,9 @@ def test_the_whole_command_line_is_read_while_the_process_lives() -> None:
             tracker.exec(1001, child.pid, "/bin/sh")
         full = b"".join(argument.encode() + b"\0" for argument in command)
         (start,) = tracker.events
-        assert start.line == (full if whole else full[:4095] + b"\0")
+        assert start.line == (full if whole else b"sh\0")
         assert bool(start.known & LINE) is whole
+        assert (len(full) < 65535) is whole
 
 
 @need_proc

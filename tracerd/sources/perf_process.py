@@ -7,7 +7,7 @@ The tracker (`native/src/processes.c`) makes both of four kinds of records:
     sched:sched_process_exit         exits
     syscalls:sys_enter_exit_group    exit codes; a process killed by a signal has none
 
-The last one makes every system call of the machine some 100 ns slower, so it is opened only for `process:exit`.
+The last one makes every system call of the machine some 30 ns slower, so it is opened only for `process:exit`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ struct tr_tasks;
 
 #define TR_START_WAIT_NS 100000000
 #define TR_START_NEVER 0xffffffffffffffffu   /* no start is waiting */
-#define TR_PROCESS_LINE 4096             /* most bytes of a command line; of a longer one, so many are told */
+#define TR_PROCESS_LINE 65535            /* most bytes of a command line; of a longer one only the first argument is told */
 #define TR_MAX_IGNORED 16
 
 #define TR_FORK_PARENT 0x8000            /* CLONE_PARENT: the child's parent is that of the process which forks */
@@ -86,6 +86,6 @@ void tr_processes_statistics(const struct tr_processes *processes, struct tr_pro
    1, or 0 if there is none. */
 int tr_process_read(uint32_t pid, uint32_t *parent, uint64_t *began_ns);
 
-/* A process's arguments, each ended by a NUL, at most `capacity` bytes. Returns how many, 0: gone, or has none. `*whole`
-   says whether that is all. */
+/* A process's arguments, each ended by a NUL, or only the first if they need `capacity` bytes or more: then `*whole` is
+   0. Returns how many bytes, 0: gone, or has none. */
 uint32_t tr_process_read_line(uint32_t pid, char *line, uint32_t capacity, int *whole);

@@ -68,10 +68,10 @@ uint32_t tr_process_read_line(uint32_t pid, char *line, uint32_t capacity, int *
     uint32_t got = read_file(pid, "cmdline", line, capacity);
 
     *whole = got > 0 && got < capacity;
-    if (got && line[got - 1]) {          /* cut, or a process that wrote its own title */
-        got = got < capacity ? got + 1 : got;
-        line[got - 1] = 0;
-    }
+    if (got == capacity)
+        got = (uint32_t)strnlen(line, capacity - 1);
+    if (got && (!*whole || line[got - 1]))       /* a process that writes its own title may leave out the NUL */
+        line[got++] = 0;
     return got;
 }
 

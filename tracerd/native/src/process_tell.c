@@ -53,6 +53,22 @@ static void describe_line(const struct tr_processes *processes, struct tr_proces
         context->known &= ~(uint32_t)TR_KNOWN_COMMAND_LINE;
 }
 
+/* The kernel cuts a name at 15 bytes; where the command line begins with a file of that name, that has all of it. */
+static void describe_name(struct tr_process_context *context, const struct tr_task *task)
+{
+    const char *line = (const void *)context->data, *end = (const void *)context->data_end, *name = line;
+    size_t length = strnlen(line, (size_t)(end - line)), most = sizeof context->name - 1;
+
+    memset(context->name, 0, sizeof context->name);
+    memcpy(context->name, task->comm, sizeof task->comm);
+    for (size_t at = 0; at < length; at++)
+        if (line[at] == '/')
+            name = line + at + 1;
+    length -= (size_t)(name - line);
+    if (strlen(task->comm) == 15 && length > 15 && memcmp(name, task->comm, 15) == 0)
+        memcpy(context->name, name, length < most ? length : most);
+}
+
 static void describe(struct tr_processes *processes, const struct process *process, const struct tr_task *task,
                      uint64_t now_ns)
 {
@@ -66,9 +82,9 @@ static void describe(struct tr_processes *processes, const struct process *proce
     context->pid = process->pid;
     context->parent = process->parent;
     context->exit_code = process->exit_code;
-    memcpy(context->name, task->comm, sizeof task->comm);
     describe_user(processes, context, task->uid);
     describe_line(processes, context, process);
+    describe_name(context, task);
 }
 
 /* Run the programs of a kind as the process itself. */
