@@ -38,12 +38,17 @@ struct core {
 	u64 idle_ns;
 };
 
-struct traffic {
+struct totals {
 	u64 in_bytes;
 	u64 out_bytes;
 	u64 in_operations;
 	u64 out_operations;
 	u64 errors;
+};
+
+struct traffic {
+	struct totals since;		/* tracing began */
+	struct totals before;		/* what the system had counted until then */
 };
 
 struct device {
@@ -243,32 +248,48 @@ static ALWAYS_INLINE void sample_memory(struct sample_context *ctx)
 	all->swap_used_bytes = ctx->memory.swap_used_bytes;
 }
 
+static ALWAYS_INLINE void count_traffic(void *map, struct sample_context *ctx, const struct totals *now)
+{
+	struct device device = {};
+	struct traffic first = {}, *known;
+
+	__builtin_memcpy(device.name, ctx->name, NAME);
+	known = bpf_map_lookup_elem(map, &device);
+	if (!known) {
+		first.before = *now;
+		bpf_map_update_elem(map, &device, &first, BPF_NOEXIST);
+		return;
+	}
+	known->since.in_bytes = now->in_bytes - known->before.in_bytes;
+	known->since.out_bytes = now->out_bytes - known->before.out_bytes;
+	known->since.in_operations = now->in_operations - known->before.in_operations;
+	known->since.out_operations = now->out_operations - known->before.out_operations;
+	known->since.errors = now->errors - known->before.errors;
+}
+
 SEC("system/sample")
 int on_system(struct sample_context *ctx)
 {
-	struct device device = {};
-	struct traffic now = {};
+	struct totals now = {};
 
 	if (ctx->kind == SAMPLE_CPU) {
 		sample_core(ctx);
 	} else if (ctx->kind == SAMPLE_MEMORY) {
 		sample_memory(ctx);
 	} else if (ctx->kind == SAMPLE_DISK) {
-		__builtin_memcpy(device.name, ctx->name, NAME);
 		now.in_bytes = ctx->disk.read_bytes;
 		now.out_bytes = ctx->disk.write_bytes;
 		now.in_operations = ctx->disk.reads;
 		now.out_operations = ctx->disk.writes;
-		bpf_map_update_elem(&disks, &device, &now, BPF_ANY);
+		count_traffic(&disks, ctx, &now);
 	} else if (ctx->kind == SAMPLE_INTERFACE) {
-		__builtin_memcpy(device.name, ctx->name, NAME);
 		now.in_bytes = ctx->interface.received_bytes;
 		now.out_bytes = ctx->interface.sent_bytes;
 		now.in_operations = ctx->interface.received_packets;
 		now.out_operations = ctx->interface.sent_packets;
 		now.errors = ctx->interface.receive_errors + ctx->interface.send_errors +
 			     ctx->interface.receive_drops + ctx->interface.send_drops;
-		bpf_map_update_elem(&interfaces, &device, &now, BPF_ANY);
+		count_traffic(&interfaces, ctx, &now);
 	}
 	return 0;
 }

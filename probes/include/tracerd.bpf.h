@@ -107,7 +107,8 @@ enum {
 
 enum { PROCESS_START = 1, PROCESS_EXIT = 2, PROCESS_SAMPLE = 3 };
 
-/* SEC("process/start"), SEC("process/exit"), SEC("process/sample") */
+/* SEC("process/start"), SEC("process/exit"), SEC("process/sample"). The last sample of a process, when it is no longer
+ * there, has the kind PROCESS_EXIT. */
 struct process_context {
 	const u8 *data;			/* command line, each argument ended by a NUL: check against data_end */
 	const u8 *data_end;

@@ -12,6 +12,8 @@ from tracerd.native import lib
 from tracerd.sources.system.reader import Description
 
 PROCESS_EVENTS = ("process:start", "process:exit", "process:sample")
+ENDS = 2
+"""How often a process's end is told: to process:exit, and as its last sample."""
 SECOND = 10**9
 
 
@@ -37,7 +39,7 @@ def test_what_runs_at_the_first_poll_is_sampled_but_did_not_start() -> None:
         assert kept.processes(START) == {}
         made.rows.clear()
         polled(kept)
-        assert kept.processes(EXIT)[10]["count"] == 1
+        assert kept.processes(EXIT)[10]["count"] == ENDS
 
 
 def test_a_process_seen_later_is_a_start_with_everything_known_of_it() -> None:
@@ -61,6 +63,19 @@ def test_a_process_seen_later_is_a_start_with_everything_known_of_it() -> None:
     assert not row["known"] & lib.TR_KNOWN_EXIT_CODE
 
 
+def test_the_last_sample_of_a_process_says_that_it_is_gone() -> None:
+    """A program that only samples can keep a table of what runs."""
+    made = Made()
+    made.run(10, 5 * SECOND, memory_bytes=4096)
+    with keeping("process:sample", reader=made) as kept:
+        polled(kept)
+        made.rows.clear()
+        assert polled(kept) == 1
+        assert polled(kept) == 0
+        row = kept.processes(EXIT)[10]
+    assert (row["count"], row["memory_bytes"]) == (1, 4096)
+
+
 def test_a_reused_pid_is_an_exit_and_a_start() -> None:
     """The same pid with another begin is another process: each has its own begin, name and usage."""
     made = Made()
@@ -71,7 +86,7 @@ def test_a_reused_pid_is_an_exit_and_a_start() -> None:
         made.run(10, 9 * SECOND, "second", user_ns=1 * SECOND)
         polled(kept)
         start, end, sample = (kept.processes(kind)[10] for kind in (START, EXIT, SAMPLE))
-    assert (start["count"], end["count"], sample["count"]) == (2, 1, 2)
+    assert (start["count"], end["count"], sample["count"]) == (2, ENDS, 2)
     assert (end["name"], end["start_ns"]) == ("first", BEGIN_NS + 5 * SECOND)
     assert (start["name"], start["start_ns"]) == ("second", BEGIN_NS + 9 * SECOND)
     assert sample["cpu_ns"] == 8 * SECOND
@@ -107,7 +122,7 @@ def test_a_dead_process_ends_once_with_its_exit_code() -> None:
         polled(kept)
         row = kept.processes(EXIT)[10]
         assert kept.processes(SAMPLE)[10]["count"] == 1
-    assert (row["count"], row["exit_code"], row["memory_bytes"]) == (1, -9, 4096)
+    assert (row["count"], row["exit_code"], row["memory_bytes"]) == (ENDS, -9, 4096)
     assert row["known"] & lib.TR_KNOWN_EXIT_CODE
 
 
@@ -213,7 +228,7 @@ def test_a_thousand_processes_are_all_delivered() -> None:
             del made.rows[pid]
         for pid in range(2001, 2101):
             made.run(pid, pid)
-        assert polled(kept) == 500 + 100 + 600
+        assert polled(kept) == 500 * ENDS + 100 + 600
         rows = kept.processes(SAMPLE)
         for pid in range(1, 1001):
             assert (rows[pid]["memory_bytes"], rows[pid]["name"], rows[pid]["line_bytes"]) == (pid, f"p{pid}", pid + 1)
@@ -221,7 +236,7 @@ def test_a_thousand_processes_are_all_delivered() -> None:
         assert set(kept.processes(EXIT)) == set(range(1, 1001, 2))
         ledgers = kept.source.statistics()
     assert {name: each.delivered for name, each in ledgers.items()} == {
-        "process:start": 100, "process:exit": 500, "process:sample": 1600,
+        "process:start": 100, "process:exit": 500, "process:sample": 1000 + 500 + 600,
     }
     assert all(each.missing == each.failed == each.dropped_in_ring == 0 for each in ledgers.values())
 

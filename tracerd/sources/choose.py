@@ -12,7 +12,7 @@ from tracerd.sources.base import EventSource
 from tracerd.sources.etl import EtlSource
 from tracerd.sources.etl_names import split_file
 from tracerd.sources.names import AttachKind, AttachName, parse_attach
-from tracerd.sources.perf import PerfOptions, PerfSource, permitted
+from tracerd.sources.perf import PerfOptions, PerfSource
 from tracerd.sources.system import SystemOptions, SystemSource
 from tracerd.sources.ticks import IntervalSource
 
@@ -83,7 +83,7 @@ def _machine(
     """Yield the sources of this machine's events; what is polled runs in the per-CPU slot `slot`."""
     traced = [name for name in live if name.kind.live_linux]
     polled = [name for name in live if name.kind.system]
-    if not options.poll and any(name.text in TRACEABLE for name in polled) and permitted() is None:
+    if not options.poll and any(name.text in TRACEABLE for name in polled) and PerfSource.permitted() is None:
         traced += [name for name in polled if name.text in TRACEABLE]
         polled = [name for name in polled if name.text not in TRACEABLE]
     if polled:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tracerd.errors import ConfigError, NotPermitted, NotSupported, RunError, SourceError
-from tracerd.linux.cpus import online
+from tracerd.linux.cpus import cpu_slots, online
 from tracerd.linux.perf import ADDING, refusal
 from tracerd.linux.tracefs import tracefs
 from tracerd.native import ffi, lib
@@ -66,7 +66,7 @@ class PerfSource:
 
     def __init__(self, options: PerfOptions | None = None) -> None:
         self.options = options or PerfOptions()
-        self.cpus = max(online()) + 1        # slots that per-CPU maps need: ids may be sparse
+        self.cpus = cpu_slots()
         self._perf: Any = None
         self._names: dict[str, int] = {}     # full name -> its tracepoint's id
         self._numbers: dict[int, int] = {}   # a tracepoint's id -> the core's number

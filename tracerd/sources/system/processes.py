@@ -64,7 +64,7 @@ class ProcessTable:
         keys, rows = _sorted(self._reader.processes(self._wants))
         found = match(self._keys, keys)
         old = (self._rows, self._events, self._born, self._payloads)
-        ends = self._part(found.gone[old[0]["exited"][found.gone] == 0], "process:exit", lib.TR_PROCESS_EXIT, now)
+        ends = self._ends(found.gone[old[0]["exited"][found.gone] == 0], now)
         self._keys, self._rows = keys, rows
         self._carry(found, *old)
         self._renew(found, old[0], now)
@@ -72,9 +72,9 @@ class ProcessTable:
         starts = () if now.first else found.fresh
         dead = _newly_dead(rows, old[0], found, now)
         return [
-            ends,
+            *ends,
             self._part(np.asarray(starts, np.intp), "process:start", lib.TR_PROCESS_START, now),
-            self._part(dead, "process:exit", lib.TR_PROCESS_EXIT, now),
+            *self._ends(dead, now),
             self._part(np.flatnonzero(rows["exited"] == 0), "process:sample", lib.TR_PROCESS_SAMPLE, now),
         ]
 
@@ -144,6 +144,11 @@ class ProcessTable:
         context["lifetime_ns"] = np.maximum(now.monotonic_ns - self._born, 0)
         context["interval_ns"] = 0 if now.first else context["lifetime_ns"]
         context["interval_ns"][found.now] = now.interval_ns
+
+    def _ends(self, places: Places, now: Moment) -> list[Events]:
+        """Return the ends of some processes: to those who count ends, and as a last sample to those who keep a table of
+        what runs (where ends come from tracepoints, a sample may be delivered after them)."""
+        return [self._part(places, name, lib.TR_PROCESS_EXIT, now) for name in ("process:exit", "process:sample")]
 
     def _part(self, places: Places, name: str, kind: int, now: Moment) -> Events:
         """Return the events of some processes, as they are now in the table."""
