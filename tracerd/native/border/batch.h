@@ -56,6 +56,9 @@ uint64_t tr_feed_run(struct tr_feed *feed, const void *batch, uint64_t size, str
 uint64_t tr_feed_run_until(struct tr_feed *feed, const void *batch, uint64_t from, uint64_t size, uint64_t until_ns,
                            struct tr_run *run);
 
+/* Events so far, whatever became of them. */
+uint64_t tr_feed_passed(const struct tr_feed *feed);
+
 /* The balance of one event so far. Events that no program asked for are filtered. */
 void tr_feed_ledger(const struct tr_feed *feed, uint32_t event, struct tr_ledger *ledger);
 

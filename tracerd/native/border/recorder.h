@@ -1,6 +1,6 @@
 /* The recorder: a consumer of events that is linked like a program and keeps what it is given, in blocks of memory that
    have the form of border/batch.h. Sources and their ledgers know nothing of it. Any number of threads may run its
-   links; one thread takes the blocks. When there is no room the event is dropped and counted, nothing waits. */
+   links; one thread takes the blocks. When there is no room a live event is dropped and counted: nothing waits. */
 
 #define TR_RECORDER_BLOCK 1048576    /* bytes of a block */
 
@@ -30,8 +30,9 @@ struct tr_recorder_counts {
     uint64_t dropped;                /* no free block, or an impossible size */
 };
 
-/* `blocks` is how many there are in all, at least 2. NULL: no memory. The filter is copied. */
-struct tr_recorder *tr_recorder_new(uint32_t blocks, const struct tr_recorder_filter *filter);
+/* `blocks` is how many there are in all, at least 2. NULL: no memory. The filter is copied. `patient`: events come from
+   a file, which can wait for room; another thread must then take blocks until the last link has run. */
+struct tr_recorder *tr_recorder_new(uint32_t blocks, const struct tr_recorder_filter *filter, int patient);
 void tr_recorder_free(struct tr_recorder *recorder);
 
 /* Declare the next event (numbers count from 0) before the first run, and let `program` record it. With `payload` its
@@ -44,7 +45,10 @@ int32_t tr_recorder_add_event(struct tr_recorder *recorder, struct tr_program *p
    as it is until it is released; until then the same one is answered. */
 int tr_recorder_take(struct tr_recorder *recorder, int partial, struct tr_recorder_block *block);
 
-/* Give the block that was taken back. `kept` 0: it could not be written, so its events count as dropped. */
+/* Give back the block that was taken. `kept` 0: it could not be written, so its events count as dropped. */
 void tr_recorder_release(struct tr_recorder *recorder, int kept);
+
+/* Events that patiently waited for room do so no more: they are dropped. */
+void tr_recorder_hurry(struct tr_recorder *recorder);
 
 void tr_recorder_counts(struct tr_recorder *recorder, uint32_t event, struct tr_recorder_counts *counts);

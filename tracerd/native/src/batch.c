@@ -29,6 +29,7 @@ struct tr_feed {
     struct tr_ticks *ticks;
     uint64_t ticks_due;
     uint64_t senseless;
+    uint64_t passed;
     uint32_t event_count;
     uint32_t task_count;
     uint32_t cpus;
@@ -190,6 +191,7 @@ static void take_event(struct tr_feed *feed, const struct tr_batch_event *entry,
 {
     struct fed_event *event;
 
+    feed->passed++;
     if (entry->event >= feed->event_count) {
         feed->senseless++;
         return;
@@ -238,6 +240,11 @@ uint64_t tr_feed_run_until(struct tr_feed *feed, const void *batch, uint64_t fro
         at += bytes;
     }
     return at;
+}
+
+uint64_t tr_feed_passed(const struct tr_feed *feed)
+{
+    return feed->passed;
 }
 
 void tr_feed_ledger(const struct tr_feed *feed, uint32_t event, struct tr_ledger *ledger)

@@ -43,6 +43,7 @@ struct block {
 struct tr_recorder {
     uint32_t lock;
     uint32_t event_count;
+    int patient;
     struct tr_recorder_filter filter;
     struct recorded_event *events;
     struct block *blocks;
@@ -58,7 +59,7 @@ struct tr_recorder {
     struct task_slot slots[SLOTS];
 };
 
-struct tr_recorder *tr_recorder_new(uint32_t blocks, const struct tr_recorder_filter *filter)
+struct tr_recorder *tr_recorder_new(uint32_t blocks, const struct tr_recorder_filter *filter, int patient)
 {
     struct tr_recorder *recorder = NULL;
 
@@ -67,6 +68,7 @@ struct tr_recorder *tr_recorder_new(uint32_t blocks, const struct tr_recorder_fi
     if (!recorder)
         return NULL;
     recorder->filter = *filter;
+    recorder->patient = patient;
     recorder->memory_bytes = (size_t)blocks * TR_RECORDER_BLOCK;
     recorder->memory = tr_os_allocate(recorder->memory_bytes);
     recorder->blocks = calloc(blocks, sizeof *recorder->blocks);
@@ -133,7 +135,14 @@ static bool make_room(struct tr_recorder *recorder, uint32_t bytes)
 
     if (block && (TR_RECORDER_BLOCK - block->bytes < bytes + TASK_BYTES || recorder->tasks == MAX_TASKS))
         close_block(recorder);
-    return recorder->filling || open_block(recorder);
+    while (!recorder->filling && !open_block(recorder)) {
+        if (!recorder->patient)
+            return false;
+        tr_unlock(&recorder->lock);
+        tr_os_rest();
+        tr_lock(&recorder->lock);
+    }
+    return true;
 }
 
 static uint32_t slot_of(const struct tr_batch_task *task)
@@ -358,6 +367,13 @@ void tr_recorder_release(struct tr_recorder *recorder, int kept)
     block->next = recorder->free;
     recorder->free = block;
     recorder->taken = NULL;
+    tr_unlock(&recorder->lock);
+}
+
+void tr_recorder_hurry(struct tr_recorder *recorder)
+{
+    tr_lock(&recorder->lock);
+    recorder->patient = 0;
     tr_unlock(&recorder->lock);
 }
 
