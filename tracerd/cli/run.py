@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from types import FrameType
 
 import click
 from rich.console import Console
 from rich.live import Live
 
 from tracerd.cli import live as screen
-from tracerd.cli.output import duration, json_option, print_json, text_console
+from tracerd.cli.interrupt import Interrupt, interruptible
+from tracerd.cli.output import duration, json_option, ledger_json, print_json, text_console
 from tracerd.config import Probe
 from tracerd.errors import NotPermitted, NotSupported
 from tracerd.runtime import Session, Settings
@@ -100,7 +97,7 @@ def run_recording(settings: Settings, watched: Watch) -> None:
 
 def watch(session: Session, watched: Watch) -> None:
     """Start a session, show it until its time is over, stop it and print what it found."""
-    with _interruptible() as interrupted:
+    with interruptible() as interrupted:
         session.start()
         console = text_console()
         if not watched.as_json:
@@ -126,17 +123,7 @@ def document(session: Session, final: SessionSnapshot) -> dict[str, object]:
         "engine": {"name": program.engine, "reason": program.reason} if program else None,
         "seconds": final.seconds,
         "tables": {table.name: table.rows() for _, table in session.tables(final)},
-        "ledger": {
-            event: {
-                "produced": entry.produced,
-                "delivered": entry.delivered,
-                "lost": entry.lost,
-                "dropped": entry.dropped_in_ring,
-                "filtered": entry.filtered,
-                "failed": entry.failed,
-            }
-            for event, entry in final.ledger.items()
-        },
+        "ledger": ledger_json(final.ledger),
         "programs": [
             {
                 "name": each.name,
@@ -160,27 +147,6 @@ def document(session: Session, final: SessionSnapshot) -> dict[str, object]:
         "printed": list(final.printed),
         "cost": {"pump_cpu_ns": final.pump_cpu_ns},
     }
-
-
-class Interrupt:
-    """Set by Ctrl-C or SIGTERM: the session is then stopped in order, with its last tables and its ledger."""
-
-    def __init__(self) -> None:
-        self.set = False
-
-    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
-        self.set = True
-
-
-@contextmanager
-def _interruptible() -> Iterator[Interrupt]:
-    interrupt = Interrupt()
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interrupt
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _over(session: Session, watched: Watch, deadline: float, interrupted: Interrupt) -> bool:
@@ -231,7 +197,8 @@ def _summary(session: Session, final: SessionSnapshot, watched: Watch, console: 
     rows = watched.rows or (20 if console.is_terminal or watched.live else 50)
     for view, table in session.tables(final):
         console.rule(f"{table.name}: {len(table):,} rows in {final.seconds:.1f} s", style="dim", align="left")
-        console.print(screen.grid(screen.averaged(view, table, final.seconds if rates else 0), rows))
+        shown = screen.averaged(view, table, final.seconds if rates else 0)
+        console.print(screen.grid(shown, rows, final.clock_offset_ns))
     for line in final.printed:
         console.print(f"printed  {line}", markup=False)
     console.print()

@@ -12,19 +12,29 @@ from tracerd.sources.etl import EtlSource
 from tracerd.sources.etl_names import split_file
 from tracerd.sources.names import AttachKind, AttachName, parse_attach
 from tracerd.sources.perf import PerfOptions, PerfSource
+from tracerd.sources.trec.reader import is_trec
+from tracerd.sources.trec.source import TrecSource
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A source, how many CPUs its events come from, and the attach names it serves."""
+    """A source, how many CPUs its events come from, and the attach names it serves.
+
+    `clock_offset_ns` is unix time minus the clock of a recording's events; None: they are this machine's.
+    """
 
     source: EventSource
     cpus: int
     events: tuple[str, ...]
+    clock_offset_ns: int | None = None
 
 
 def choose_sources(
-    events: Iterable[str], recording: Path | None, options: PerfOptions, own_pids: Iterable[int] = ()
+    events: Iterable[str],
+    recording: Path | None,
+    options: PerfOptions,
+    own_pids: Iterable[int] = (),
+    speed: float | None = None,
 ) -> tuple[Serving, ...]:
     """Return a source for every group of attach names. Nothing is attached yet, but recordings are open.
 
@@ -36,6 +46,8 @@ def choose_sources(
         SourceError: a recording cannot be read.
     """
     names = [parse_attach(event) for event in dict.fromkeys(events)]
+    if recording is not None and is_trec(recording):
+        return (_replayed(recording, names, speed),)
     live = [name for name in names if name.kind.live_linux]
     if recording is not None and live:
         raise NotSupported(f"{live[0].text!r} from {recording}", "a recording has no live events of this machine")
@@ -48,9 +60,15 @@ def choose_sources(
     return tuple(chosen)
 
 
+def _replayed(path: Path, names: list[AttachName], speed: float | None) -> Serving:
+    """A recording of ours serves every kind of name: what it does not have it refuses itself."""
+    source = TrecSource(path, speed)
+    return Serving(source, source.cpus, tuple(name.text for name in names), source.clock_offset_ns)
+
+
 def _recorded(path: Path, events: list[str]) -> Serving:
     source = EtlSource(path)
-    return Serving(source, source.cpus, tuple(events))
+    return Serving(source, source.cpus, tuple(events), source.clock_offset_ns)
 
 
 def _recordings(names: Iterable[AttachName], recording: Path | None) -> dict[Path, list[str]]:

@@ -107,6 +107,11 @@ class EtlSource:
         start = self._facts.start_ticks
         return int(lib.tr_etl_unix_ns(self._facts, start) - lib.tr_etl_clock_ns(self._facts, start))
 
+    @property
+    def first_ns(self) -> int:
+        """The start of the recording on its own clock."""
+        return max(int(lib.tr_etl_clock_ns(self._facts, self._facts.start_ticks)), 0)
+
     def facts(self) -> EtlFacts:
         """Return what the recording says of itself."""
         f = self._facts

@@ -56,6 +56,9 @@ uint64_t tr_feed_run(struct tr_feed *feed, const void *batch, uint64_t size, str
 uint64_t tr_feed_run_until(struct tr_feed *feed, const void *batch, uint64_t from, uint64_t size, uint64_t until_ns,
                            struct tr_run *run);
 
+/* The time of the event that the last run stopped before as it was too late; all ones if it did not. */
+uint64_t tr_feed_next_ns(const struct tr_feed *feed);
+
 /* Events so far, whatever became of them. */
 uint64_t tr_feed_passed(const struct tr_feed *feed);
 

@@ -30,6 +30,7 @@ struct tr_feed {
     uint64_t ticks_due;
     uint64_t senseless;
     uint64_t passed;
+    uint64_t next_ns;
     uint32_t event_count;
     uint32_t task_count;
     uint32_t cpus;
@@ -224,6 +225,7 @@ uint64_t tr_feed_run_until(struct tr_feed *feed, const void *batch, uint64_t fro
         return 0;
     if (!from)
         feed->task_count = 0;
+    feed->next_ns = UINT64_MAX;
     while (at < size) {
         const struct tr_batch_event *entry = (const void *)((const uint8_t *)batch + at);
 
@@ -231,8 +233,10 @@ uint64_t tr_feed_run_until(struct tr_feed *feed, const void *batch, uint64_t fro
         if (!bytes)
             break;
         if (entry->event != TR_BATCH_TASK) {
-            if (entry->now_ns > until_ns)
+            if (entry->now_ns > until_ns) {
+                feed->next_ns = entry->now_ns;
                 break;
+            }
             take_event(feed, entry, run);
         } else if (!define_task(feed, entry)) {
             break;
@@ -240,6 +244,11 @@ uint64_t tr_feed_run_until(struct tr_feed *feed, const void *batch, uint64_t fro
         at += bytes;
     }
     return at;
+}
+
+uint64_t tr_feed_next_ns(const struct tr_feed *feed)
+{
+    return feed->next_ns;
 }
 
 uint64_t tr_feed_passed(const struct tr_feed *feed)
