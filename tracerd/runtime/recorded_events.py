@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracerd.errors import ConfigError, NotSupported
+from tracerd.errors import ConfigError, SourceError
 from tracerd.sources.base import EventSource
 from tracerd.sources.choose import Serving, choose_sources
 from tracerd.sources.etl import EtlSource
@@ -72,8 +72,7 @@ def plan_file(path: Path, names: Sequence[str]) -> Plan:
 
     Raises:
         ConfigError: a name is no attach name.
-        NotSupported: the recording has no such event.
-        SourceError: it cannot be read.
+        SourceError: it cannot be read, or has no such event.
     """
     return _plan_trec(path, names) if is_trec(path) else _plan_etl(path, names)
 
@@ -134,6 +133,6 @@ def _chosen(
     if etw or ETW_EVENT in names:
         windows = [number for number, event in enumerate(events) if event.type == "etw"]
         if not windows:
-            raise NotSupported(f"{(*etw, ETW_EVENT)[0]!r} from {path}", "the recording has no ETW events")
+            raise SourceError((*etw, ETW_EVENT)[0], f"{path} has no ETW events")
         numbers.update(windows)
     return [events[number] for number in sorted(numbers)]

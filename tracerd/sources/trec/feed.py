@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tracerd.errors import NotSupported, SourceError
+from tracerd.errors import SourceError
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, ledger
@@ -31,8 +31,8 @@ class Feed:
 
         Raises:
             ConfigError: a name is no attach name.
-            NotSupported: the recording has no event of that name.
-            SourceError: a program reads more than was recorded, or what the file says of its events makes no sense.
+            SourceError: the recording has no event of that name, a program reads more than was recorded, or what the
+                file says of its events makes no sense.
         """
         self._path = path
         self._meta = meta
@@ -168,7 +168,7 @@ def number_of(path: Path, events: tuple[RecordedEvent, ...], name: str) -> int:
 
     Raises:
         ConfigError: it is no attach name.
-        NotSupported: the recording has no such event.
+        SourceError: the recording has no such event.
     """
     wanted = canonical(parse_attach(name))
     for number, event in enumerate(events):
@@ -177,7 +177,7 @@ def number_of(path: Path, events: tuple[RecordedEvent, ...], name: str) -> int:
     raise _absent(path, events, name)
 
 
-def _absent(path: Path, events: tuple[RecordedEvent, ...], name: str) -> NotSupported:
+def _absent(path: Path, events: tuple[RecordedEvent, ...], name: str) -> SourceError:
     names = [event.name for event in events[:NAMES_SHOWN]]
     more = f" and {len(events) - NAMES_SHOWN} more" if len(events) > NAMES_SHOWN else ""
-    return NotSupported(f"{name!r} from {path}", f"the recording has: {', '.join(names) or 'nothing'}{more}")
+    return SourceError(name, f"is not in {path}, which has: {', '.join(names) or 'nothing'}{more}")

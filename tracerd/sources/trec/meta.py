@@ -17,14 +17,17 @@ from tracerd.snapshot import LEDGER_COUNTS, Ledger
 MOST_CPUS = 65_536
 CONTEXT_LIMIT = 8192
 
+# What a file says reaches terminals and C comments.
+_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
+_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
 
 
 class RecordedEvent(msgspec.Struct, frozen=True):
     """One kind of event in a recording; its number is its place in the list."""
 
-    name: str                                # an attach name in its canonical form, or "etl"
-    type: str                                # the program type that runs on it
+    name: _EventName                         # an attach name in its canonical form, or "etl"
+    type: _EventName                         # the program type that runs on it
     context: Annotated[int, msgspec.Meta(ge=0, le=CONTEXT_LIMIT)]        # bytes that every context has at least
     payload: bool                            # its context begins with the pointers data and data_end
     btf: Annotated[int, msgspec.Meta(ge=0, lt=1 << 20)] = 0              # the context's type; 0: not described
@@ -33,10 +36,10 @@ class RecordedEvent(msgspec.Struct, frozen=True):
 class Meta(msgspec.Struct, frozen=True):
     """The first block. `clock_offset_ns` is unix time minus the clock of the events."""
 
-    tracerd: str
-    os: str
-    arch: str
-    kernel: str
+    tracerd: _Text
+    os: _Text
+    arch: _Text
+    kernel: _Text
     recorded_ns: int                         # unix time of the start
     clock_offset_ns: Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
     cpus: Annotated[int, msgspec.Meta(ge=1, le=MOST_CPUS)]               # slots that per-CPU maps need
@@ -46,13 +49,34 @@ class Meta(msgspec.Struct, frozen=True):
 class EndLedger(msgspec.Struct, frozen=True):
     """What became of an event while it was recorded; `delivered` is what the file has of it."""
 
-    produced: _Count = 0
-    delivered: _Count = 0
-    lost_in_kernel: _Count = 0
-    lost_in_session: _Count = 0
-    dropped_in_ring: _Count = 0
-    filtered: _Count = 0
-    failed: _Count = 0
+    produced: # What a file says reaches terminals and C comments.
+_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
+_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
+_Count = 0
+    delivered: # What a file says reaches terminals and C comments.
+_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
+_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
+_Count = 0
+    lost_in_kernel: # What a file says reaches terminals and C comments.
+_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
+_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
+_Count = 0
+    lost_in_session: # What a file says reaches terminals and C comments.
+_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
+_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
+_Count = 0
+    dropped_in_ring: # What a file says reaches terminals and C comments.
+_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
+_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
+_Count = 0
+    filtered: # What a file says reaches terminals and C comments.
+_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
+_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
+_Count = 0
+    failed: # What a file says reaches terminals and C comments.
+_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
+_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
+_Count = 0
 
 
 class End(msgspec.Struct, frozen=True):

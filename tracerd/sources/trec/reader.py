@@ -66,6 +66,9 @@ class Reader:
         self.path = path
         self.damage = Damage()
         self.end: End | None = None
+        self.blocks = 0                          # of events, read so far
+        self.first_ns: int | None = None         # the earliest and the latest time in them
+        self.last_ns = 0
         self._btf: tuple[t.Type, ...] = (t.Void(),)
         self._decoder = Decoder()
         self._number = 0                         # of the next block
@@ -92,7 +95,7 @@ class Reader:
         """Yield the blocks of events that are sound, in the order of the file."""
         for header, data in self._blocks():
             if header.kind == BlockKind.EVENTS:
-                yield Batch(data, header.events, header.first_ns, header.last_ns)
+                yield self._batch(header, data)
             elif header.kind == BlockKind.BTF:
                 self._take_types(data)
             elif header.kind == BlockKind.END:
@@ -107,7 +110,7 @@ class Reader:
         self.damage = Damage()
         first = next(self.batches(), None)
         self._file.seek(here)
-        self._number, self.damage = number, damage
+        self._number, self.damage, self.blocks = number, damage, 0
         return first.first_ns if first is not None else None
 
     def close(self) -> None:
@@ -127,6 +130,12 @@ class Reader:
         if meta is None:
             raise SourceError(str(self.path), "its first block is damaged: nothing says what its events are")
         return meta
+
+    def _batch(self, header: BlockHeader, data: bytes) -> Batch:
+        self.blocks += 1
+        self.first_ns = header.first_ns if self.first_ns is None else min(self.first_ns, header.first_ns)
+        self.last_ns = max(self.last_ns, header.last_ns)
+        return Batch(data, header.events, header.first_ns, header.last_ns)
 
     def _take_types(self, data: bytes) -> None:
         try:

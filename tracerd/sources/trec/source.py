@@ -51,8 +51,7 @@ class TrecSource:
 
         Raises:
             ConfigError: a name is no attach name.
-            NotSupported: the recording has no event of that name.
-            SourceError: a program reads more than was recorded.
+            SourceError: the recording has no event of that name, or a program reads more than was recorded.
         """
         self._feed = Feed(self.path, self.reader.meta, links)
         self._ahead = Prefetch(self.reader)
