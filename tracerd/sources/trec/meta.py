@@ -49,34 +49,13 @@ class Meta(msgspec.Struct, frozen=True):
 class EndLedger(msgspec.Struct, frozen=True):
     """What became of an event while it was recorded; `delivered` is what the file has of it."""
 
-    produced: # What a file says reaches terminals and C comments.
-_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
-_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
-_Count = 0
-    delivered: # What a file says reaches terminals and C comments.
-_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
-_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
-_Count = 0
-    lost_in_kernel: # What a file says reaches terminals and C comments.
-_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
-_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
-_Count = 0
-    lost_in_session: # What a file says reaches terminals and C comments.
-_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
-_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
-_Count = 0
-    dropped_in_ring: # What a file says reaches terminals and C comments.
-_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
-_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
-_Count = 0
-    filtered: # What a file says reaches terminals and C comments.
-_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
-_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
-_Count = 0
-    failed: # What a file says reaches terminals and C comments.
-_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
-_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
-_Count = 0
+    produced: _Count = 0
+    delivered: _Count = 0
+    lost_in_kernel: _Count = 0
+    lost_in_session: _Count = 0
+    dropped_in_ring: _Count = 0
+    filtered: _Count = 0
+    failed: _Count = 0
 
 
 class End(msgspec.Struct, frozen=True):
