@@ -80,9 +80,9 @@ def _seconds(reader: Reader) -> float:
 
 def _print(source: TrecSource) -> None:
     console, reader, by_event = text_console(), source.reader, source.counts()
-    meta, rows = reader.meta, source.statistics()
+    meta, machine, rows = reader.meta, reader.meta.machine, source.statistics()
     console.print(
-        f"{source.path}: {size(reader.file_bytes)}, {meta.os} {meta.kernel} {meta.arch}, {meta.cpus} CPUs, "
+        f"{source.path}: {size(reader.file_bytes)}, {machine.os} {machine.kernel} {machine.arch}, {meta.cpus} CPUs, "
         f"{_seconds(reader):.1f} s, tracerd {meta.tracerd}",
         markup=False,
     )

@@ -67,6 +67,8 @@ def command(
         _wait(recording, seconds, interrupted)
         summary = recording.stop()
     print_json(document(summary)) if as_json else _print(summary)
+    if summary.error is not None:
+        raise summary.error
 
 
 def document(summary: Summary) -> dict[str, object]:
@@ -79,6 +81,7 @@ def document(summary: Summary) -> dict[str, object]:
         "seconds": summary.seconds,
         "cpu_share": round(summary.cpu_ns / (summary.seconds * 1e9), 4) if summary.seconds else None,
         "full": summary.full,
+        "error": str(summary.error) if summary.error is not None else None,
         "ledger": ledger_json(summary.ledger),
     }
 

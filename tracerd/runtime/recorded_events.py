@@ -17,7 +17,7 @@ from tracerd.sources.names import AttachKind, parse_attach
 from tracerd.sources.perf import PerfOptions
 from tracerd.sources.trec.feed import number_of
 from tracerd.sources.trec.layouts import ETW_EVENT, Layouts, canonical
-from tracerd.sources.trec.meta import RecordedEvent
+from tracerd.sources.trec.meta import Machine, Meta, RecordedEvent, this_machine
 from tracerd.sources.trec.reader import is_trec
 from tracerd.sources.trec.source import TrecSource
 
@@ -30,6 +30,7 @@ class Plan:
     links: tuple[tuple[str, RecordedEvent], ...]     # in the order of the recording's numbers
     layouts: Layouts
     clock_offset_ns: int
+    machine: Machine                                 # where the events happened
     from_file: bool
     only: EtwMatcher | None = None                   # ETW events that none of its names wants are left out
     first_ns: int | None = None                      # of a file: the time of its first event
@@ -38,6 +39,10 @@ class Plan:
     def cpus(self) -> int:
         """Slots that per-CPU maps need."""
         return max(serving.cpus for serving in self.servings)
+
+    def meta(self) -> Meta:
+        """Return what the recording says of itself."""
+        return Meta(self.machine, self.clock_offset_ns, self.cpus, tuple(self.layouts.events))
 
     def close(self) -> None:
         """Release the sources. May be called twice."""
@@ -80,8 +85,9 @@ def plan_file(path: Path, names: Sequence[str]) -> Plan:
 def _plan_live(names: list[str], options: PerfOptions) -> Plan:
     layouts = Layouts()
     links = tuple((name, layouts.add(name)) for name in names)
-    offset = time.time_ns() - time.monotonic_ns()
-    return Plan(choose_sources(names, None, options), links, layouts, offset, from_file=False)
+    now = time.time_ns()
+    offset = now - time.monotonic_ns()
+    return Plan(choose_sources(names, None, options), links, layouts, offset, this_machine(now), from_file=False)
 
 
 def _plan_etl(path: Path, names: Sequence[str]) -> Plan:
@@ -92,7 +98,9 @@ def _plan_etl(path: Path, names: Sequence[str]) -> Plan:
         links = ((whole, layouts.add_etw()),)
         served = (Serving(source, source.cpus, (whole,)),)
         only = EtwMatcher(str(path), (), names) if names else None
-        return Plan(served, links, layouts, source.clock_offset_ns, True, only, source.first_ns)
+        facts = source.facts()
+        machine = Machine("windows", "", facts.os_version, facts.start_ns)
+        return Plan(served, links, layouts, source.clock_offset_ns, machine, True, only, source.first_ns)
 
     return _or_close(source, make)
 
@@ -110,7 +118,8 @@ def _plan_trec(path: Path, names: Sequence[str]) -> Plan:
         links = tuple((f"etl:{path}" if event.type == "etw" else event.name, event) for event in chosen)
         served = (Serving(source, source.cpus, tuple(name for name, _ in links)),)
         only = EtwMatcher(str(path), (), etw) if etw and ETW_EVENT not in names else None
-        return Plan(served, links, layouts, source.clock_offset_ns, True, only, first_ns)
+        machine = source.reader.meta.machine
+        return Plan(served, links, layouts, source.clock_offset_ns, machine, True, only, first_ns)
 
     return _or_close(source, make)
 

@@ -18,7 +18,7 @@ from tracerd.runtime.recorded_events import Plan
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.trec.format import Codec
-from tracerd.sources.trec.meta import End, Meta, end_ledger, here
+from tracerd.sources.trec.meta import End, end_ledger
 from tracerd.sources.trec.recorder import BLOCKS, Counts, Filter, Recorder
 from tracerd.sources.trec.writer import Full, TrecWriter
 
@@ -51,6 +51,7 @@ class Summary:
     cpu_ns: int                  # of the whole process while it recorded
     full: bool                   # ended as the file had reached its size
     ledger: Mapping[str, Ledger]
+    error: TracerdError | None   # why it ended before its time: what is in the file is a whole recording all the same
 
 
 class Recording:
@@ -83,7 +84,7 @@ class Recording:
         options = self._options
         writer = TrecWriter(options.output, options.codec, force=options.force, limit=options.size)
         self._writing = _Writing(self._recorder, writer)
-        writer.begin(self._meta(), self._plan.layouts.btf())
+        writer.begin(self._plan.meta(), self._plan.layouts.btf())
         self._began, self._cpu = time.monotonic(), time.process_time_ns()
         self._writing.start()
         for pump in self._pumps:
@@ -111,11 +112,7 @@ class Recording:
         return self._live().writer.bytes
 
     def stop(self) -> Summary:
-        """Stop the events, write what is still in memory and the final ledger.
-
-        Raises:
-            TracerdError: what a pump met, or why nothing could be written any more. The file is a whole recording.
-        """
+        """Stop the events, write what is still in memory and the final ledger."""
         errors: list[TracerdError] = []
         for pump in reversed(self._pumps):
             try:
@@ -127,10 +124,8 @@ class Recording:
         seconds, cpu = time.monotonic() - self._began, time.process_time_ns() - self._cpu
         ledger = self._ledger()
         errors += writing.finish(End(writing.writer.events, {name: end_ledger(row) for name, row in ledger.items()}))
-        if errors:
-            raise errors[0]
-        written = writing.writer
-        return Summary(written.path, written.events, written.bytes, seconds, cpu, writing.full, ledger)
+        written, first = writing.writer, errors[0] if errors else None
+        return Summary(written.path, written.events, written.bytes, seconds, cpu, writing.full, ledger, first)
 
     def close(self) -> None:
         """Detach and release everything. May be called twice."""
@@ -146,10 +141,6 @@ class Recording:
     def _live(self) -> _Writing:
         assert self._writing is not None, "not started"
         return self._writing
-
-    def _meta(self) -> Meta:
-        plan = self._plan
-        return here(tuple(plan.layouts.events), plan.cpus, plan.clock_offset_ns, time.time_ns())
 
     def _links(self) -> list[LinkRequest]:
         links = []

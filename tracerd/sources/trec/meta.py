@@ -33,17 +33,23 @@ class RecordedEvent(msgspec.Struct, frozen=True):
     btf: Annotated[int, msgspec.Meta(ge=0, lt=1 << 20)] = 0              # the context's type; 0: not described
 
 
-class Meta(msgspec.Struct, frozen=True):
-    """The first block. `clock_offset_ns` is unix time minus the clock of the events."""
+class Machine(msgspec.Struct, frozen=True):
+    """Where the events happened, and when the recording began."""
 
-    tracerd: _Text
     os: _Text
     arch: _Text
     kernel: _Text
-    recorded_ns: int                         # unix time of the start
+    recorded_ns: int                         # unix time
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """The first block. `clock_offset_ns` is unix time minus the clock of the events."""
+
+    machine: Machine
     clock_offset_ns: Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
     cpus: Annotated[int, msgspec.Meta(ge=1, le=MOST_CPUS)]               # slots that per-CPU maps need
     events: Annotated[tuple[RecordedEvent, ...], msgspec.Meta(max_length=4096)]
+    tracerd: _Text = __version__             # the version that wrote it
 
 
 class EndLedger(msgspec.Struct, frozen=True):
@@ -69,11 +75,9 @@ _decode_meta = msgspec.json.Decoder(Meta).decode
 _decode_end = msgspec.json.Decoder(End).decode
 
 
-def here(events: tuple[RecordedEvent, ...], cpus: int, clock_offset_ns: int, now_ns: int) -> Meta:
-    """Return what a recording made on this machine says."""
-    return Meta(
-        __version__, sys.platform, platform.machine(), platform.release(), now_ns, clock_offset_ns, cpus, events
-    )
+def this_machine(now_ns: int) -> Machine:
+    """Return what a recording made here and now says."""
+    return Machine(sys.platform, platform.machine(), platform.release(), now_ns)
 
 
 def encode(document: Meta | End) -> bytes:
