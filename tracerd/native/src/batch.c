@@ -203,7 +203,7 @@ static void take_event(struct tr_feed *feed, const struct tr_batch_event *entry,
         event->ledger.dropped_in_ring++;
         return;
     }
-    if (entry->now_ns >= feed->ticks_due)
+    if (entry->now_ns >= feed->ticks_due && feed->ticks)
         tick(feed, entry->now_ns, run);
     if (event->matcher)
         match_event(feed, event, entry, run);

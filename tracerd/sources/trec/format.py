@@ -8,6 +8,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum, unique
+from typing import Any
 
 import zstandard
 
@@ -93,22 +94,32 @@ def unpack_header(data: bytes | memoryview) -> BlockHeader | None:
     return header if max(header.stored, header.raw) <= MOST_BYTES else None
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What goes into a block. `data` is bytes or anything with a buffer."""
+
+    kind: BlockKind
+    data: Any
+    events: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+
+
 class Encoder:
-    """Makes blocks, numbered as they come."""
+    """Makes blocks. One thread uses it."""
 
     def __init__(self, codec: Codec, level: int = LEVEL) -> None:
         self._codec = codec
         self._zstd = zstandard.ZstdCompressor(level=level)
-        self._number = 0
 
-    def block(self, kind: BlockKind, data: object, events: int = 0, first_ns: int = 0, last_ns: int = 0) -> bytes:
-        """Return a whole block. `data` is bytes or anything with a buffer; compressing releases the GIL."""
-        raw = memoryview(data)                       # type: ignore[arg-type]
+    def block(self, content: Content, number: int) -> bytes:
+        """Return a whole block. Compressing releases the GIL."""
+        raw = memoryview(content.data)
         stored = self._zstd.compress(raw) if self._codec is Codec.ZSTD else bytes(raw)
         header = BlockHeader(
-            kind, self._codec, len(stored), raw.nbytes, events, first_ns, last_ns, self._number, zlib.crc32(stored)
+            content.kind, self._codec, len(stored), raw.nbytes, content.events, content.first_ns, content.last_ns,
+            number, zlib.crc32(stored),
         )
-        self._number += 1
         return pack_header(header) + stored
 
 

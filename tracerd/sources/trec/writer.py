@@ -7,9 +7,10 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from tracerd.errors import ConfigError, SourceError
-from tracerd.sources.trec.format import LEVEL, BlockKind, Codec, Encoder, file_head
+from tracerd.sources.trec.format import LEVEL, BlockKind, Codec, Content, Encoder, file_head
 from tracerd.sources.trec.meta import End, Meta, encode
 
 
@@ -29,6 +30,7 @@ class TrecWriter:
         self.path = path
         self.bytes = 0
         self.events = 0
+        self._number = 0                         # of the next block
         self._limit = limit
         self._encoder = Encoder(codec, LEVEL)
         self._file = _create(path, force=force)
@@ -40,24 +42,22 @@ class TrecWriter:
             SourceError: the system refuses the write; the file is taken away again.
         """
         try:
-            self._write(file_head() + self._encoder.block(BlockKind.META, encode(meta)))
-            self._write(self._encoder.block(BlockKind.BTF, btf))
+            self._write(file_head())
+            self._write_block(Content(BlockKind.META, encode(meta)))
+            self._write_block(Content(BlockKind.BTF, btf))
         except SourceError:
             if self.path.is_file():
                 self.path.unlink()
             raise
 
-    def events_block(self, data: object, events: int, first_ns: int, last_ns: int) -> None:
-        """Write a block of events.
+    def events_block(self, data: Any, events: int, first_ns: int, last_ns: int) -> None:
+        """Write a block of events; `data` has a buffer.
 
         Raises:
             Full: it would be larger than it may.
             SourceError: the system refuses the write. The file ends where the block before did.
         """
-        block = self._encoder.block(BlockKind.EVENTS, data, events, first_ns, last_ns)
-        if self._limit is not None and self.bytes + len(block) > self._limit:
-            raise Full(str(self.path), f"has reached {self._limit} bytes")
-        self._write(block)
+        self._write_block(Content(BlockKind.EVENTS, data, events, first_ns, last_ns), self._limit)
         self.events += events
 
     def finish(self, end: End) -> None:
@@ -66,7 +66,7 @@ class TrecWriter:
         Raises:
             SourceError: the system refuses the write.
         """
-        self._write(self._encoder.block(BlockKind.END, encode(end)))
+        self._write_block(Content(BlockKind.END, encode(end)))
 
     def close(self) -> None:
         """Close the file. May be called twice.
@@ -81,16 +81,23 @@ class TrecWriter:
             except OSError as error:
                 raise _refused(self.path, error) from error
 
-    def _write(self, block: bytes) -> None:
-        """Write a block as a whole, or leave the file as it was."""
+    def _write_block(self, content: Content, limit: int | None = None) -> None:
+        block = self._encoder.block(content, self._number)
+        if limit is not None and self.bytes + len(block) > limit:
+            raise Full(str(self.path), f"has reached {limit} bytes")
+        self._write(block)
+        self._number += 1
+
+    def _write(self, data: bytes) -> None:
+        """Write as a whole, or leave the file as it was."""
         written = 0
         try:
-            while written < len(block):
-                written += os.write(self._file, memoryview(block)[written:])
+            while written < len(data):
+                written += os.write(self._file, memoryview(data)[written:])
         except OSError as error:
             self._take_back()
             raise _refused(self.path, error) from error
-        self.bytes += len(block)
+        self.bytes += len(data)
 
     def _take_back(self) -> None:
         if stat.S_ISREG(os.fstat(self._file).st_mode):
