@@ -58,7 +58,7 @@ def test_rates_are_changes_per_second_by_row_key() -> None:
 
 def test_the_fastest_row_comes_first_and_hidden_rows_are_told() -> None:
     """Two of three rows fit: the fastest two are shown, the third is counted."""
-    lines = printed(live.grid(live.with_rates(VIEW, NOW, BEFORE, seconds=2), rows=2)).splitlines()
+    lines = printed(live.grid(live.with_rates(VIEW, NOW, BEFORE, seconds=2), 2, 0)).splitlines()
     assert lines[0].split() == ["pid", "comm", "count/s", "count", "p50"]
     assert lines[1].split() == ["7", "dd", "2,000", "5,000", "1.23µs"]
     assert lines[2].split() == ["9", "new", "15", "30", "-"]
@@ -67,7 +67,7 @@ def test_the_fastest_row_comes_first_and_hidden_rows_are_told() -> None:
 
 def snapshot(ledger: dict[str, Ledger]) -> SessionSnapshot:
     program = ProgramStatistics("p", "jit", "why", 1000, 0, 250.0, 0.01, 42)
-    return SessionSnapshot(0, 2.0, {}, {}, (), (program,), ledger, 20_000_000)
+    return SessionSnapshot(0, 2.0, {}, {}, (), (program,), ledger, 20_000_000, 0)
 
 
 def test_the_ledger_line_balances_and_shows_losses() -> None:

@@ -154,3 +154,24 @@ def test_no_bytes_harm_the_feed(noise: bytes, place: int, value: int) -> None:
     sound[place % len(sound)] = value
     for batch in (noise, bytes(sound)):
         assert 0 <= feed.feed(batch) <= len(batch)
+
+
+def test_the_last_moment_of_the_clock_is_a_time_like_any_other(feed: Feed) -> None:
+    """An event at 2**64 - 1 runs, with no intervals that it could be due for."""
+    batch = task() + entry(PLAIN, bytes(16), now=2**64 - 1)
+    assert feed.feed(batch) == len(batch)
+    assert feed.ledger(PLAIN) == {"produced": 1, "delivered": 1}
+
+
+def test_a_batch_is_run_up_to_a_time(feed: Feed) -> None:
+    """A run stops before the first event that is too late, and goes on there with the tasks it knows."""
+    batch = task() + b"".join(entry(PLAIN, bytes(16), now=now) for now in (1, 2, 3, 4))
+    words = ffi.new("uint64_t[]", len(batch) // 8)
+    ffi.memmove(words, batch, len(batch))
+    at = lib.tr_feed_run_until(feed.native, words, 0, len(batch), 2, feed.run)
+    assert [each.now_ns for each in feed.plain.seen] == [1, 2]
+    assert lib.tr_feed_next_ns(feed.native) == 3
+    assert lib.tr_feed_run_until(feed.native, words, at, len(batch), 9, feed.run) == len(batch)
+    assert [each.now_ns for each in feed.plain.seen] == [1, 2, 3, 4]
+    assert lib.tr_feed_next_ns(feed.native) == 2**64 - 1
+    assert {each.comm for each in feed.plain.seen} == {b"worker".ljust(16, b"\0")}

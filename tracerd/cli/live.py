@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from tracerd.cli.output import FORMATS, count, duration, size
+from tracerd.cli.output import FORMATS, count, duration, size, time_of_day
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Column, Ledger, Table
 from tracerd.views.spec import ColumnSpec, ViewSpec
@@ -67,7 +67,7 @@ def screen(snapshot: SessionSnapshot, shown: Sequence[Shown], rows: int | None, 
     for one, most in zip(shown, placed, strict=False):
         if len(shown) > 1:
             parts.append(Text(one.table.name, style="bold cyan"))
-        parts.append(grid(one, most))
+        parts.append(grid(one, most, snapshot.clock_offset_ns))
     hidden = [one.table.name for one in shown[len(placed) :]]
     if hidden:
         parts.append(Text(f"… no room for: {', '.join(hidden)}", style="dim"))
@@ -119,8 +119,8 @@ def ring_lines(snapshot: SessionSnapshot) -> list[Text]:
     return lines
 
 
-def grid(shown: Shown, rows: int) -> RenderableType:
-    """Return one table as rich draws it, ordered by rate where there is one."""
+def grid(shown: Shown, rows: int, clock_offset_ns: int) -> RenderableType:
+    """Return one table as rich draws it, ordered by rate where there is one. The offset makes unix time of events'."""
     table, view = shown.table, shown.view
     result = Grid(box=None, pad_edge=False, header_style="bold", show_edge=False)
     columns = view.columns or tuple(ColumnSpec(name, name) for name in table.columns)
@@ -130,7 +130,7 @@ def grid(shown: Shown, rows: int) -> RenderableType:
             result.add_column(f"{column.name}/s", justify="right", style="bold")
         result.add_column(_title(column), justify="right" if numeric else "left", no_wrap=True)
     for row in order(shown)[:rows]:
-        result.add_row(*(cell for column in columns for cell in _cells(shown, column, row)))
+        result.add_row(*(cell for column in columns for cell in _cells(shown, column, row, clock_offset_ns)))
     hidden = len(table) - rows
     if hidden > 0:
         return Group(result, Text(f"… and {hidden:,} more rows", style="dim"))
@@ -151,9 +151,9 @@ def _title(column: ColumnSpec) -> str:
     return column.name.removesuffix("_ns") if column.unit.endswith("ns") else column.name
 
 
-def _cells(shown: Shown, column: ColumnSpec, row: int) -> list[str]:
+def _cells(shown: Shown, column: ColumnSpec, row: int, clock_offset_ns: int) -> list[str]:
     value = shown.table.columns[column.name][row]
-    text = _text(value, column)
+    text = _text(value, column, clock_offset_ns)
     rate = shown.rates.get(column.name)
     if rate is None:
         return [text]
@@ -161,7 +161,9 @@ def _cells(shown: Shown, column: ColumnSpec, row: int) -> list[str]:
     return [size(per_second) if column.unit == "bytes" else count(per_second), text]
 
 
-def _text(value: object, column: ColumnSpec) -> str:
+def _text(value: object, column: ColumnSpec, clock_offset_ns: int) -> str:
+    if isinstance(value, int | float | np.number) and column.unit == "boot_ns":
+        return time_of_day(int(value) + clock_offset_ns) if value else "-"
     if isinstance(value, int | float | np.number) and column.unit in FORMATS:
         return FORMATS[column.unit](int(value)) if value else "-"
     return count(float(value)) if column.rate and isinstance(value, np.number) else str(value)

@@ -13,6 +13,7 @@ from tracerd.errors import TracerdError
 
 COMMANDS = {
     "run": "attach probes and print live tables until Ctrl-C",
+    "record": "keep events in a file",
     "replay": "run a probe over a recording",
     "verify": "prove an object's programs safe, or say why not",
     "doctor": "what this machine offers and forbids, and the fix",

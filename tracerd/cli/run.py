@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from types import FrameType
 
 import click
 from rich.console import Console
 from rich.live import Live
 
 from tracerd.cli import live as screen
-from tracerd.cli.output import duration, json_option, print_json, text_console
+from tracerd.cli.interrupt import Interrupt, interruptible
+from tracerd.cli.live_options import live_options
+from tracerd.cli.output import duration, json_option, ledger_json, print_json, text_console
 from tracerd.config import Probe
 from tracerd.errors import NotPermitted, NotSupported, SourceError
 from tracerd.runtime import Session, Settings
@@ -23,8 +21,6 @@ from tracerd.runtime.locate import locate, shipped_probes
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Table
 from tracerd.sources.choose import LiveOptions
-from tracerd.sources.perf import PerfOptions
-from tracerd.sources.system import SystemOptions
 from tracerd.vm.policy import Asked, Integrity
 
 engine_option = click.option(
@@ -55,13 +51,7 @@ class Watch:
 @click.option("-d", "--duration", "seconds", type=click.FloatRange(min=0), help="Stop after SEC, counted from attach.")
 @click.option("-i", "--interval", type=click.FloatRange(min=0.1), default=1.0, help="Seconds between tables.")
 @click.option("-n", "--rows", type=click.IntRange(min=1), help="Rows per table.")
-@click.option("--pages", type=int, default=2048, show_default=True, help="Ring size per CPU in pages, a power of two.")
-@click.option("--self", "include_self", is_flag=True, help="Show tracerd's own events too.")
-@click.option(
-    "--every", type=click.FloatRange(min=0.05), default=1.0, show_default=True,
-    help="Seconds between looks at processes, connections and the system.",
-)
-@click.option("--poll", is_flag=True, help="Poll for processes even where tracepoints are permitted.")
+@live_options
 @engine_option
 @json_option
 @click.pass_obj
@@ -71,10 +61,7 @@ def command(
     seconds: float | None,
     interval: float,
     rows: int | None,
-    pages: int,
-    include_self: bool,
-    every: float,
-    poll: bool,
+    live: LiveOptions,
     engine: Asked | None,
     as_json: bool,
 ) -> None:
@@ -83,7 +70,6 @@ def command(
     Without PROBES: every system call of this machine; where that is not permitted, its processes, connections and
     load; where even that cannot be had, a recording that comes with tracerd.
     """
-    live = LiveOptions(PerfOptions(pages=pages, include_self=include_self), SystemOptions(int(every * 1e9)), poll)
     settings = Settings(code_integrity=code_integrity, engine=engine, live=live)
     watched = Watch(seconds, interval, rows, as_json)
     if probes:
@@ -122,7 +108,7 @@ def run_recording(settings: Settings, watched: Watch) -> None:
 
 def watch(session: Session, watched: Watch) -> None:
     """Start a session, show it until its time is over, stop it and print what it found."""
-    with _interruptible() as interrupted:
+    with interruptible() as interrupted:
         session.start()
         console = text_console()
         if not watched.as_json:
@@ -148,18 +134,7 @@ def document(session: Session, final: SessionSnapshot) -> dict[str, object]:
         "engine": {"name": program.engine, "reason": program.reason} if program else None,
         "seconds": final.seconds,
         "tables": {table.name: table.rows() for _, table in session.tables(final)},
-        "ledger": {
-            event: {
-                "produced": entry.produced,
-                "delivered": entry.delivered,
-                "lost": entry.lost,
-                "dropped": entry.dropped_in_ring,
-                "filtered": entry.filtered,
-                "failed": entry.failed,
-                **({"via": entry.via} if entry.via else {}),
-            }
-            for event, entry in final.ledger.items()
-        },
+        "ledger": ledger_json(final.ledger),
         "programs": [
             {
                 "name": each.name,
@@ -183,27 +158,6 @@ def document(session: Session, final: SessionSnapshot) -> dict[str, object]:
         "printed": list(final.printed),
         "cost": {"pump_cpu_ns": final.pump_cpu_ns},
     }
-
-
-class Interrupt:
-    """Set by Ctrl-C or SIGTERM: the session is then stopped in order, with its last tables and its ledger."""
-
-    def __init__(self) -> None:
-        self.set = False
-
-    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
-        self.set = True
-
-
-@contextmanager
-def _interruptible() -> Iterator[Interrupt]:
-    interrupt = Interrupt()
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interrupt
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _over(session: Session, watched: Watch, deadline: float, interrupted: Interrupt) -> bool:
@@ -248,7 +202,8 @@ def _summary(session: Session, final: SessionSnapshot, watched: Watch, console: 
     for view, table in session.tables(final):
         console.rule(f"{table.name}: {len(table):,} rows in {final.seconds:.1f} s", style="dim", align="left")
         rows = watched.rows or view.rows or default
-        console.print(screen.grid(screen.averaged(view, table, final.seconds if rates else 0), rows))
+        shown = screen.averaged(view, table, final.seconds if rates else 0)
+        console.print(screen.grid(shown, rows, final.clock_offset_ns))
     for line in final.printed:
         console.print(f"printed  {line}", markup=False)
     console.print()

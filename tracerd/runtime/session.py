@@ -35,6 +35,7 @@ class Settings:
     code_integrity: Integrity = "auto"
     engine: Asked | None = None           # overrides every probe's own
     recording: Path | None = None
+    speed: float | None = None            # of a replay, in seconds of the recording per second; None: no waiting
     wait_for_code: bool = False           # False: the interpreter serves the first events while the JIT compiles
     live: LiveOptions = field(default_factory=LiveOptions)
     verify: Options = field(default_factory=Options)
@@ -52,6 +53,7 @@ class Session:
         self._pumps: list[Pump] = []
         self._started_ns = 0
         self._seconds: float | None = None
+        self._offset_ns: int | None = None    # of a recording's clock
 
     def __enter__(self) -> Session:
         return self
@@ -101,6 +103,7 @@ class Session:
             programs=self._statistics(),
             ledger=ledger,
             pump_cpu_ns=sum(pump.cpu_ns for pump in self._pumps),
+            clock_offset_ns=self._offset_ns if self._offset_ns is not None else time.time_ns() - time.monotonic_ns(),
         )
 
     def tables(self, snapshot: SessionSnapshot) -> list[tuple[ViewSpec, Table]]:
@@ -136,7 +139,9 @@ class Session:
 
     def _start(self) -> None:
         points = [source for probe in self._wanted.values() for _, source in probe.attach]
-        chosen = choose_sources(points, self.settings.recording, self.settings.live, (self._verifier.pid,))
+        settings = self.settings
+        chosen = choose_sources(points, settings.recording, settings.live, (self._verifier.pid,), settings.speed)
+        self._offset_ns = next((each.clock_offset_ns for each in chosen if each.clock_offset_ns is not None), None)
         self._pumps = [Pump(serving, self._empty_rings) for serving in chosen]
         cpus = max((serving.cpus for serving in chosen), default=1)
         for probe in self._wanted.values():

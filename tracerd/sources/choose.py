@@ -15,6 +15,8 @@ from tracerd.sources.names import AttachKind, AttachName, parse_attach
 from tracerd.sources.perf import PerfOptions, PerfSource
 from tracerd.sources.system import SystemOptions, SystemSource
 from tracerd.sources.ticks import IntervalSource
+from tracerd.sources.trec.reader import is_trec
+from tracerd.sources.trec.source import TrecSource
 
 TRACEABLE = ("process:start", "process:exit")
 """What comes from tracepoints where they are permitted, and is polled elsewhere."""
@@ -33,17 +35,23 @@ class LiveOptions:
 class Serving:
     """A source, how many CPUs its events come from, and the attach names it serves.
 
-    A session is over when all sources have ended that are not `background`.
+    A session is over when all sources have ended that are not `background`. `clock_offset_ns` is unix time minus the
+    clock of a recording's events; None: they are this machine's.
     """
 
     source: EventSource
     cpus: int
     events: tuple[str, ...]
     background: bool = False
+    clock_offset_ns: int | None = None
 
 
 def choose_sources(
-    events: Iterable[str], recording: Path | None, options: LiveOptions, own_pids: Iterable[int] = ()
+    events: Iterable[str],
+    recording: Path | None,
+    options: LiveOptions,
+    own_pids: Iterable[int] = (),
+    speed: float | None = None,
 ) -> tuple[Serving, ...]:
     """Return a source for every group of attach names, in the order in which they are to be opened.
 
@@ -56,6 +64,8 @@ def choose_sources(
         SourceError: a recording cannot be read.
     """
     names = [parse_attach(event) for event in dict.fromkeys(events)]
+    if recording is not None and is_trec(recording):
+        return (_replayed(recording, names, speed),)
     timed = [name for name in names if name.kind.timed]
     events_proper = [name for name in names if not name.kind.timed]
     recorded = _recordings(events_proper, recording)
@@ -95,9 +105,15 @@ def _machine(
         yield Serving(perf, perf.cpus, _texts(traced))
 
 
+def _replayed(path: Path, names: list[AttachName], speed: float | None) -> Serving:
+    """A recording of ours serves every kind of name: what it does not have it refuses itself."""
+    source = TrecSource(path, speed)
+    return Serving(source, source.cpus, _texts(names), clock_offset_ns=source.clock_offset_ns)
+
+
 def _recorded(path: Path, names: list[AttachName]) -> Serving:
     source = EtlSource(path)
-    return Serving(source, source.cpus, _texts(names))
+    return Serving(source, source.cpus, _texts(names), clock_offset_ns=source.clock_offset_ns)
 
 
 def _recordings(names: Iterable[AttachName], recording: Path | None) -> dict[Path, list[AttachName]]:
