@@ -280,7 +280,7 @@ def test_links_of_other_events_are_refused() -> None:
 
 @need_proc
 def test_the_whole_command_line_is_read_while_the_process_lives() -> None:
-    """Arguments with blanks and empty ones, each ended by a NUL; of a line too long only the first, not whole."""
+    """Blanks and empty arguments included, each ended by a NUL; of a line too long the first only, not called whole."""
     cases = ((["a b", ""], True), (["x" * 65520], True), (["x" * 65521], False), (["x"] * 40000, False))
     for arguments, whole in cases:
         command = ["sh", "-c", "read x", *arguments]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.native.process_events import BEGIN, CODE, PARENT, USER
-from tests.sources.test_perf_process import need_process_events
+from tests.sources.live_processes import need_process_events
 from tracerd.config import Probe
 from tracerd.runtime.load import LoadedProbe, load_probe
 from tracerd.sources.base import LinkRequest

@@ -9,75 +9,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.native.process_events import BEGIN, CODE, EXIT, LINE, PARENT, START, USER, ProcessEvent, process_event
+from tests.native.process_events import BEGIN, CODE, EXIT, LINE, PARENT, START, USER, process_event
 from tests.native.witness import Witness
-from tests.sources.live import need_live_events, pump_until_end
+from tests.sources.live import pump_until_end
+from tests.sources.live_processes import need_process_events, watched
 from tests.sources.programs import COUNT, Native
-from tracerd.errors import ConfigError, NotPermitted, SourceError
-from tracerd.linux import perf as machine
-from tracerd.snapshot import Ledger
+from tracerd.errors import ConfigError, SourceError
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.perf import PerfOptions, PerfSource
-from tracerd.sources.perf_process import ProcessEvents
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("perf")]
-
-
-def need_process_events() -> None:
-    """Skip where this machine does not give process events from tracepoints."""
-    need_live_events()
-    refused = PerfSource.permitted()
-    if refused:
-        pytest.skip(str(refused))
-
-
-class Watched:
-    """A source of both process events with a witness on them."""
-
-    def __init__(self, options: PerfOptions | None = None, others: tuple[LinkRequest, ...] = ()) -> None:
-        need_process_events()
-        self._witness = Witness(payload=True)
-        links = [LinkRequest(event, self._witness.program, 280) for event in ("process:start", "process:exit")]
-        self.source = PerfSource(options)
-        self.source.open([*links, *others])
-
-    @property
-    def events(self) -> list[ProcessEvent]:
-        return [process_event(seen) for seen in self._witness.seen]
-
-    def of(self, pid: int) -> list[ProcessEvent]:
-        return [event for event in self.events if event.pid == pid]
-
-    def children(self, pid: int, kind: int) -> list[ProcessEvent]:
-        return [event for event in self.events if event.parent == pid and event.kind == kind]
-
-    @property
-    def ledgers(self) -> dict[str, Ledger]:
-        return dict(self.source.statistics())
-
-    def run(self, command: list[str], code: int = 0) -> int:
-        """Run a command to its end while pumping, and stop. Returns its pid."""
-        with subprocess.Popen(command) as child:
-            while child.poll() is None:
-                self.source.pump(10)
-        assert child.returncode == code
-        self.source.stop()
-        return child.pid
-
-
-@contextmanager
-def watched(options: PerfOptions | None = None, *others: LinkRequest) -> Iterator[Watched]:
-    made = Watched(options, others)
-    try:
-        yield made
-    finally:
-        made.source.close()
 
 
 def test_five_hundred_short_processes_are_all_seen() -> None:
@@ -126,11 +71,15 @@ def test_exit_codes_are_known_but_not_those_of_killed_processes() -> None:
 
 def test_the_command_line_of_a_process_that_lives_is_whole() -> None:
     """At its start and at its exit, blanks and empty arguments included."""
-    command = ["sh", "-c", "sleep 0.1; :", "a b", "", "c"]
+    command = ["sh", "-c", "read x", "a b", "", "c"]
     with watched() as traced:
-        pid = traced.run(command)
+        child = subprocess.Popen(command, stdin=subprocess.PIPE)
+        while not traced.of(child.pid):
+            traced.source.pump(10)
+        child.communicate(b"\n")
+        traced.source.stop()
     line = b"".join(argument.encode() + b"\0" for argument in command)
-    assert [(event.kind, event.line, event.known & LINE) for event in traced.of(pid)] == [
+    assert [(event.kind, event.line, event.known & LINE) for event in traced.of(child.pid)] == [
         (START, line, LINE), (EXIT, line, LINE),
     ]
 
@@ -196,6 +145,23 @@ def test_a_process_ends_with_its_last_thread() -> None:
     start, end = traced.of(pid)
     assert end.lifetime_ns - start.lifetime_ns > 2 * 10**8
     assert end.exit_code == 5
+
+
+_EXEC_IN_THREAD = """
+import os, threading
+threading.Thread(target=os.execv, args=("/bin/sh", ["sh", "-c", "exit 4"])).start()
+threading.Event().wait()
+"""
+
+
+def test_an_exec_by_another_thread_is_no_end() -> None:
+    """The kernel ends all other threads, the first one too, and goes on under the process's id."""
+    with watched() as traced:
+        pid = traced.run([sys.executable, "-c", _EXEC_IN_THREAD], code=4)
+        if "first thread" in traced.ledgers["process:exit"].via:
+            pytest.skip("this kernel does not say which thread is the last")
+    start, end = traced.of(pid)
+    assert (start.kind, end.kind, end.exit_code, end.name) == (START, EXIT, 4, "sh")
 
 
 def test_a_process_from_before_has_its_beginning_and_line() -> None:
@@ -356,49 +322,6 @@ def test_while_it_runs_only_waiting_starts_are_missing() -> None:
     assert missing == 0
 
 
-def test_permission_is_asked_without_a_trace() -> None:
-    """The answer here is yes, and nothing stays open."""
-    need_process_events()
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    assert PerfSource.permitted() is None
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
-
-
-_PERMITTED = """
-import os
-from tracerd.sources.perf import PerfSource
-os.setresuid(65534, 65534, 65534)
-print(type(PerfSource.permitted()).__name__, len(os.listdir("/proc/self/fd")))
-"""
-
-
-def test_a_user_who_may_not_trace_is_told_so() -> None:
-    """NotPermitted is an answer, not an exception; nothing stays open."""
-    if os.getuid() != 0:
-        pytest.skip("needs root to become nobody")
-    run = subprocess.run([sys.executable, "-c", _PERMITTED], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == [NotPermitted.__name__, "4"]
-
-
-def test_in_a_container_with_its_own_process_ids_it_is_not_supported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel's records would name other processes than /proc does."""
-    need_live_events()
-    monkeypatch.setattr("tracerd.sources.perf_process.initial_pid_namespace", lambda: False)
-    assert "container" in str(PerfSource.permitted())
-
-
-def test_the_machine_s_own_process_ids_are_recognised() -> None:
-    """A child in a pid namespace of its own sees that it is in one."""
-    need_live_events()
-    code = "from tracerd.linux.perf import initial_pid_namespace; print(initial_pid_namespace())"
-    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode != 0:
-        pytest.skip(f"no namespaces here: {run.stderr.strip()}")
-    assert run.stdout.strip() == "False"
-    assert machine.initial_pid_namespace() is (PerfSource.permitted() is None)
-
-
 def test_a_program_that_reads_too_much_is_refused() -> None:
     """More than a process context has; nothing stays open."""
     need_process_events()
@@ -427,62 +350,3 @@ def test_a_pump_in_a_thread_tells_processes_too() -> None:
         thread.join()
         traced.source.stop()
     assert [event.kind for event in traced.of(pid.pid)] == [START, EXIT]
-
-
-_FORMAT = """name: {name}
-ID: {number}
-format:
-\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;
-{fields}
-print fmt: ""
-"""
-
-
-def _tracefs(root: Path, **events: str) -> Path:
-    """Make a tracefs with the named events; each value is `field:type name;offset;size` lines by blanks."""
-    rows = []
-    for number, (name, fields) in enumerate(events.items()):
-        category, event = name.split("__")
-        folder = root / "events" / category / event
-        folder.mkdir(parents=True)
-        lines = [
-            f"\tfield:{kind} {field};\toffset:{offset};\tsize:{size};\tsigned:0;"
-            for kind, field, offset, size in (one.split(",") for one in fields.split())
-        ]
-        (folder / "format").write_text(_FORMAT.format(name=event, number=number + 1, fields="\n".join(lines)))
-        rows.append(f"{category}:{event}\n")
-    (root / "available_events").write_text("".join(rows))
-    return root
-
-
-_NEWTASK, _EXEC = "pid_t,pid,8,4 u64,clone_flags,32,8", "int,filename,8,4"
-
-
-def test_an_older_kernel_says_what_it_cannot_see(tmp_path: Path) -> None:
-    """Without group_dead and tracepoints of system calls there are process events, and `via` names what is missing."""
-    root = _tracefs(tmp_path, task__task_newtask=_NEWTASK, sched__sched_process_exec=_EXEC,
-                    sched__sched_process_exit="pid_t,pid,24,4")
-    if not machine.initial_pid_namespace():
-        pytest.skip("in a container process events are refused at once")
-    events = ProcessEvents([], root, ("process:exit",))
-    assert len(events.formats) == 3
-    assert events._via("process:exit") == (
-        "tracepoint sched:sched_process_exit, no exit codes (this kernel does not trace system calls), "
-        "a process ends with its first thread (before Linux 6.16)"
-    )
-
-
-@pytest.mark.parametrize(("newtask", "says"), [
-    ("pid_t,pid,8,4", "task:task_newtask has another layout"),
-    ("pid_t,pid,8,4 u32,clone_flags,32,4", "task:task_newtask has another layout"),
-    ("", "no tracepoint task:task_newtask"),
-])
-def test_a_kernel_with_other_records_is_not_supported(tmp_path: Path, newtask: str, says: str) -> None:
-    """Rather refused than read wrongly: polling serves then."""
-    if not machine.initial_pid_namespace():
-        pytest.skip("in a container process events are refused at once")
-    others = {"sched__sched_process_exec": _EXEC, "sched__sched_process_exit": "bool,group_dead,32,1"}
-    root = _tracefs(tmp_path, **({"task__task_newtask": newtask} if newtask else {}), **others)
-    with pytest.raises(Exception, match=says) as caught:
-        ProcessEvents([], root, ("process:start",))
-    assert type(caught.value).__name__ == "NotSupported"

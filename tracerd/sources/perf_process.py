@@ -12,6 +12,7 @@ The last one makes every system call of the machine some 30 ns slower, so it is 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ class ProcessEvents:
     def seed(self, processes: Iterable[int]) -> None:
         """Name the users and remember the processes there are. After the events were started: none slips between."""
         for uid, name in every_user():
-            lib.tr_processes_user(self._tracker, uid, name.encode())
+            lib.tr_processes_user(self._tracker, uid, os.fsencode(name))
         for pid in processes:
             lib.tr_processes_seed(self._tracker, pid)
             self.step()
@@ -107,7 +108,7 @@ class ProcessEvents:
     def step(self) -> None:
         """Name the users that were missed. Belongs to the pumping thread."""
         while (uid := lib.tr_processes_missing_user(self._tracker)) >= 0:
-            lib.tr_processes_user(self._tracker, uid, user_name(uid).encode())
+            lib.tr_processes_user(self._tracker, uid, os.fsencode(user_name(uid)))
 
     def statistics(self) -> dict[str, Ledger]:
         """Return the ledgers of the process events."""

@@ -58,7 +58,7 @@ int tr_processes_set_links(struct tr_processes *processes, const struct tr_link 
 void tr_processes_user(struct tr_processes *processes, uint32_t uid, const char *name);
 int64_t tr_processes_missing_user(struct tr_processes *processes);
 
-/* Remember a process that runs already, from /proc. 1, or 0 if there is no such process. */
+/* Remember a process that runs already, from /proc; before the first record. 1, or 0 if there is no such process. */
 int tr_processes_seed(struct tr_processes *processes, uint32_t pid);
 
 /* How many looks into /proc the records until the next call may cost. */

@@ -19,6 +19,7 @@
 #define TR_FOLLOWED 0x8000               /* in event_of_type: the process tracker wants it too; set in TR_NO_EVENT as well */
 #define TR_NO_THREAD (UINT32_MAX - 1)    /* never a thread id; UINT32_MAX is what samples of dead threads carry */
 #define TR_READS_PER_BATCH 32            /* looks into /proc: 10 µs each */
+#define TR_LINES_PER_BATCH 256           /* the same, for command lines: an exec costs its process 50 times more */
 #define TR_PRINT_CAPACITY 65536
 
 /* PERF_FORMAT_LOST; Linux 6.0's header has it, older ones do not. */

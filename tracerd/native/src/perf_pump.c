@@ -192,7 +192,7 @@ static uint64_t merge_with_starts(struct tr_perf *perf, uint64_t until)
 {
     uint64_t taken = 0, now = until == UINT64_MAX ? tr_perf_now_ns() : until, due;
 
-    tr_processes_allow(perf->processes, TR_READS_PER_BATCH);
+    tr_processes_allow(perf->processes, TR_LINES_PER_BATCH);
     while ((due = tr_processes_due(perf->processes)) <= now) {
         taken += merge(perf, due);
         tr_processes_advance(perf->processes, due);
