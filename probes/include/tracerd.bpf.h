@@ -115,7 +115,7 @@ struct process_context {
 	u64 time_ns;			/* unix time of the event; bpf_ktime_get_ns() is the source's own clock */
 	u64 start_ns;			/* unix time the process began: with its pid, who it is */
 	u64 lifetime_ns;		/* at the event */
-	u64 interval_ns;		/* sample: since the one before, 0 for the first */
+	u64 interval_ns;		/* sample: since the one before, or since it began if that is later; 0: the first */
 	u64 user_ns;			/* CPU time so far */
 	u64 system_ns;
 	u64 cpu_ns;			/* CPU time in the interval */
@@ -130,7 +130,7 @@ struct process_context {
 	u32 pid;
 	u32 parent;
 	u32 uid;			/* 65534 where unknown, and on Windows */
-	s32 exit_code;
+	s32 exit_code;			/* the status; on Linux, minus the signal that ended it */
 	u32 threads;
 	u32 handles;			/* open files; on Windows, handles */
 	char name[64];

@@ -17,7 +17,7 @@ import pytest
 
 from tests.sources.polled import CLOSE, EVENTS, EXIT, OPEN, SAMPLE, START, Kept, keeping
 from tracerd.native import ffi, lib
-from tracerd.sources.system.layouts import SOCKET, native
+from tracerd.sources.system.layouts import ROW, SOCKET, native
 from tracerd.sources.system.portable import PsutilReader
 from tracerd.sources.system.reader import Reader, Wants, choose_reader
 
@@ -273,6 +273,25 @@ def test_too_little_room_is_told_and_nothing_beyond_is_written() -> None:
         for way in (lib.TR_PROC_DIAG, lib.TR_PROC_TABLES):
             assert lib.tr_proc_sockets(places, 1, way) > 1
             assert (places[1].pid, places[1].identity) == (77, 0)
+
+
+@linux
+def test_open_files_are_as_many_as_there_are_links() -> None:
+    """By the size that the kernel tells and counted one by one, as before Linux 6.2; more files are more."""
+    few = [open_files(way) for way in (lib.TR_PROC_HANDLES, lib.TR_PROC_HANDLES_COUNTED)]
+    with Path("/dev/null").open("rb"), Path("/dev/null").open("rb"):
+        more = [open_files(way) for way in (lib.TR_PROC_HANDLES, lib.TR_PROC_HANDLES_COUNTED)]
+    assert few[1] == few[0] + 1              # the folder that is being counted
+    assert more == [few[0] + 2, few[1] + 2]
+
+
+def open_files(way: int) -> int:
+    """Return how many files this process has open."""
+    rows = np.zeros(65536, ROW)
+    count = lib.tr_proc_read(native("struct tr_proc_row[]", rows), len(rows), way)
+    (row,) = (row for row in rows[:count] if row["pid"] == os.getpid())
+    assert row["known"] & lib.TR_KNOWN_HANDLES
+    return int(row["handles"])
 
 
 @linux

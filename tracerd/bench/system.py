@@ -74,7 +74,8 @@ def run(processes: int = 1000, polls: int = 11) -> list[Row]:
         RunError: they do not start in time.
     """
     with crowd(processes), ExitStack() as stack:
-        probes = [stack.enter_context(_loaded(attach)) for attach in SUBJECTS.values()]
+        verifier = stack.enter_context(Verifier())
+        probes = [stack.enter_context(_loaded(attach, verifier)) for attach in SUBJECTS.values()]
         subjects = [stack.enter_context(_opened(what, probe, reader)) for reader in _readers()
                     for what, probe in zip(SUBJECTS, probes, strict=True)]
         for _ in range(polls):
@@ -129,12 +130,9 @@ def _readers() -> list[Reader]:
 
 
 @contextmanager
-def _loaded(attach: tuple[tuple[str, str], ...]) -> Iterator[LoadedProbe]:
-    with Verifier() as verifier:
-        probe = Probe("system_count", OBJECT, "auto", attach, ())
-        loaded = load_probe(
-            probe, 1, verifier, asked="auto", integrity="auto", options=Options(), background=False
-        )
+def _loaded(attach: tuple[tuple[str, str], ...], verifier: Verifier) -> Iterator[LoadedProbe]:
+    probe = Probe("system_count", OBJECT, "auto", attach, ())
+    loaded = load_probe(probe, 1, verifier, asked="auto", integrity="auto", options=Options(), background=False)
     try:
         yield loaded
     finally:

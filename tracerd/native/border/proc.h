@@ -3,8 +3,9 @@
 
 /* ---- processes ------------------------------------------------------------------------------------------------- */
 
-#define TR_PROC_IO 1                     /* of `wants`: read /proc/PID/io, 2 µs a process */
-#define TR_PROC_HANDLES 2                /* count open files */
+#define TR_PROC_IO 1                     /* of `wants`: read /proc/PID/io: some 5 µs a process */
+#define TR_PROC_HANDLES 2                /* the number of open files, which the kernel tells since Linux 6.2 */
+#define TR_PROC_HANDLES_COUNTED 4        /* count them one by one, as is done where it does not */
 
 /* One process at one moment. What could not be read is 0 and its TR_KNOWN_* bit (contexts.h) is missing. */
 struct tr_proc_row {

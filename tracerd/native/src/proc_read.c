@@ -62,7 +62,7 @@ static void read_handles(const struct reading *reading, int folder, struct tr_pr
     struct stat files;
     int known;
 
-    if (reading->sizes_count) {
+    if (reading->sizes_count && !(reading->wants & TR_PROC_HANDLES_COUNTED)) {
         known = fstatat(folder, "fd", &files, 0) == 0;
         row->handles = known ? (uint32_t)files.st_size : 0;
     } else {
@@ -143,7 +143,7 @@ static int read_row(const struct reading *reading, const char *name, struct tr_p
         row->version = version_of(folder, &stat);
         if (reading->wants & TR_PROC_IO)
             read_io(folder, row);
-        if (reading->wants & TR_PROC_HANDLES)
+        if (reading->wants & (TR_PROC_HANDLES | TR_PROC_HANDLES_COUNTED))
             read_handles(reading, folder, row);
     }
     close(folder);

@@ -12,7 +12,7 @@ from tracerd.sources.system.layouts import UNKNOWN_ID, Rows
 
 @dataclass(frozen=True, slots=True)
 class Wants:
-    """What to read of each process beyond the basics: both cost a file each."""
+    """What to read of each process beyond the basics: each costs a system call or more."""
 
     io: bool
     handles: bool
