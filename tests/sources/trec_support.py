@@ -76,8 +76,11 @@ def record(
     end: bool = True,
     offset_ns: int = 1000,
 ) -> Path:
-    """Write a recording whose blocks have these events; `lost` plain events are said to be lost in the kernel."""
-    recorder = Recorder(keep or Filter(), patient=False, blocks=8)
+    """Write a recording, each of whose blocks has the events of one of `blocks`.
+
+    `lost` plain events are said to have been lost in the kernel.
+    """
+    recorder = Recorder(keep or Filter(), patient=False, blocks=16)
     writer = TrecWriter(path, codec, force=True)
     with closing(recorder), closing(writer):
         programs = [recorder.add(event)[0] for event in EVENTS]
@@ -86,7 +89,8 @@ def record(
         for block in blocks:
             for given in block:
                 give(programs[given.event], given)
-            recorder.write_next(writer, partial=True)
+            while recorder.write_next(writer, partial=True):
+                pass
         counts = recorder.counts(0)
         plain = Ledger(counts.recorded + lost, counts.recorded, lost_in_kernel=lost)
         if end:
