@@ -89,6 +89,11 @@ static void *(*bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)1
 static void (*bpf_ringbuf_submit)(void *record, u64 flags) = (void *)132;
 static void (*bpf_ringbuf_discard)(void *record, u64 flags) = (void *)133;
 
+/* Put a struct that only ring buffer records have into the object's BTF, so that scripts can read it by name. */
+#define RECORD_TYPE(type) RECORD_TYPE_AT(type, __LINE__)
+#define RECORD_TYPE_AT(type, line) RECORD_TYPE_NAMED(type, line)
+#define RECORD_TYPE_NAMED(type, line) const type record_type_##line SEC(".rodata.records") = {}
+
 /* Print a line that `tracerd run` shows: %d %u %x, with l or ll for 64 bits, %c %p; at most three numbers, no text. */
 #define bpf_printk(format, ...)                                                                                       \
 	({                                                                                                            \

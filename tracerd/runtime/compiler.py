@@ -35,6 +35,7 @@ ELSEWHERE = (
 )
 """Where Homebrew and LLVM's Windows installer put it, which is on no PATH."""
 
+ZIG_NAME, ZIG_TARGET = "ziglang", "bpfel-freestanding"
 ZIG = (sys.executable, "-P", "-m", "ziglang", "cc")
 """Clang inside PyPI's `ziglang`. -P: a file ziglang.py in the user's folder is not meant."""
 
@@ -59,7 +60,7 @@ class Compiler:
     @property
     def name(self) -> str:
         """Return what a user knows it by."""
-        return "ziglang" if self.command == ZIG else self.command[0]
+        return ZIG_NAME if self.command == ZIG else self.command[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def compile_source(source: Path, compiler: Compiler) -> Built:
     try:
         with tempfile.TemporaryDirectory(prefix=".tracerd-build-", dir=source.parent) as scratch:
             draft = Path(scratch).resolve() / "object"
-            arguments = (*FLAGS, "-I", str(include_folder()), "-c", f"./{source.name}", "-o", str(draft))
+            arguments = (*FLAGS, "-I", str(include_folder()), "-c", _named(source), "-o", str(draft))
             done = _run(compiler.command, ("-target", compiler.target, *arguments), source.parent, scratch)
             if done.returncode:
                 raise CompileError(str(source), compiler.name, done.stderr)
@@ -119,7 +120,14 @@ def compile_source(source: Path, compiler: Compiler) -> Built:
     return Built(source, made, done.stderr)
 
 
+def _named(source: Path) -> str:
+    """Return the name that the compiler is given, in the source's folder: never one that it takes for an option."""
+    return f"./{source.name}" if source.name.startswith("-") else source.name
+
+
 def _wanted(option: str, value: str) -> Compiler:
+    if value == ZIG_NAME:
+        return _tried(ZIG, ZIG_TARGET)
     path = shutil.which(value)
     if path is None:
         raise ConfigError(option, f"there is no program {value!r}")
@@ -132,7 +140,7 @@ def _candidates() -> Iterator[tuple[tuple[str, ...], str]]:
         if path is not None:
             yield (path,), "bpf"
     if find_spec("ziglang") is not None:
-        yield ZIG, "bpfel-freestanding"
+        yield ZIG, ZIG_TARGET
 
 
 def _tried(command: tuple[str, ...], target: str) -> Compiler:

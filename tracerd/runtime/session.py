@@ -150,11 +150,15 @@ class Session:
                 options=self.settings.verify,
                 background=not self.settings.wait_for_code,
             )
+        self._before_events()
         for pump, serving in zip(self._pumps, chosen, strict=True):
             pump.open(self._links(serving))
         self._started_ns = time.monotonic_ns()
         for pump in self._pumps:
             pump.start()
+
+    def _before_events(self) -> None:
+        """Do what must be done once all is loaded and nothing runs yet: for sessions that scripts use."""
 
     def _rings(self) -> list[RingReader]:
         return [ring for loaded in self.probes.values() for ring in loaded.rings]
