@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -178,7 +178,8 @@ class ObjectMap:
         self.kind: MapKind = LINUX.maps[spec.type]
         self._state = state
         self._object = obj
-        self._key = Codec(obj.btf, spec.key_type, spec.key_size)
+        indexed = spec.key_type is None and self.kind in (MapKind.ARRAY, MapKind.PERCPU_ARRAY)
+        self._key = Codec.index() if indexed else Codec(obj.btf, spec.key_type, spec.key_size)
         self._value = Codec(obj.btf, spec.value_type, spec.value_size)
 
     def items(self) -> Iterator[tuple[object, object]]:
@@ -202,15 +203,24 @@ class ObjectMap:
         return merge(self._value.decode(found[start : start + size]) for start in starts)
 
     def update(self, key: object, value: object, flags: int = 0) -> None:
-        """Set a value; members of a struct that are left out are zero. `flags`: 1 only new keys, 2 only existing ones.
+        """Set a value; of global variables (map ".bss" or ".data", key 0) those that are given.
+
+        Members of a struct that are left out are zero. `flags`: 1 only new keys, 2 only existing ones. Before the
+        session's start it is remembered, and done before the first event.
 
         Raises:
             RunError: a type does not fit, the map is full, `flags` forbid it, or the map is not for writing.
         """
         if self.kind.per_cpu or self.spec.read_only:
             raise RunError(f"map {self.name!r}", "is constant" if self.spec.read_only else "has a value for each CPU")
-        encoded = self._value.encode(value, f"value of map {self.name!r}")
-        self._live().update(self._key.encode(key, f"key of map {self.name!r}"), encoded, flags)
+        encoded_key = self._key.encode(key, f"key of map {self.name!r}")
+        live = self._live() if self._state.live else None
+        before = live.lookup(encoded_key) if live and self._value.variables else self.spec.contents
+        encoded = self._value.encode(value, f"value of map {self.name!r}", before)
+        if live:
+            live.update(encoded_key, encoded, flags)
+        else:
+            self._state.before_events.append(lambda: self.update(key, value, flags))
 
     def delete(self, key: object) -> bool:
         """Remove a key; False if it was not there.
@@ -295,15 +305,22 @@ class _State:
         self._name = name
         self._session: Session | None = None
         self._loaded: LoadedProbe | None = None
+        self.before_events: list[Callable[[], None]] = []
+
+    @property
+    def live(self) -> bool:
+        return self._loaded is not None
 
     def claim(self, session: Session) -> None:
         self._session = session
 
     def bind(self, loaded: LoadedProbe) -> None:
-        """Take what was loaded; from the first record on its rings are followed."""
+        """Take what was loaded: from the first record on its rings are followed, and maps begin as the script says."""
         self._loaded = loaded
         for ring in loaded.rings:
             ring.follow()
+        for change in self.before_events:
+            change()
 
     def release(self) -> None:
         self._session = self._loaded = None

@@ -41,12 +41,24 @@ class Codec:
         """Return the codec of a type."""
         return cls(btf, type_id, size_of(btf, type_id))
 
+    @classmethod
+    def index(cls) -> Codec:
+        """Return the codec of an array's key, which an object need not declare (data sections do not)."""
+        return cls(t.Btf((t.Void(), t.Int("unsigned int", 4, False, False, False))), 1, 4)
+
     def decode(self, data: bytes) -> object:
         """Return what `size` bytes mean."""
         return self._read(data, 0)
 
-    def encode(self, value: object, what: str) -> bytes:
+    @property
+    def variables(self) -> bool:
+        """True if this is a data section: a dictionary written to it changes only the variables it names."""
+        return self._type is not None and isinstance(self._type[0].resolve(self._type[1]), t.DataSection)
+
+    def encode(self, value: object, what: str, before: bytes | None = None) -> bytes:
         """Return the bytes of a value; bytes of the right length are taken as they are.
+
+        Members of a struct that are not given have their bytes of `before`, or are zero.
 
         Raises:
             RunError: `what` does not have the type's shape or range.
@@ -57,7 +69,7 @@ class Codec:
             return bytes(value)
         if self._type is None:
             raise RunError(what, f"has no BTF type: give its {self.size} bytes")
-        data = bytearray(self.size)
+        data = bytearray(before or self.size)
         try:
             _write(*self._type, data, 0, value)
         except (ValueError, TypeError, struct.error) as error:
@@ -194,8 +206,8 @@ def _is_bool(found: t.Type) -> bool:
 def _write(btf: t.Btf, type_id: int, data: bytearray, at: int, value: object) -> None:
     found = btf.resolve(type_id)
     match found:
-        case t.Composite():
-            _write_struct(btf, found, data, at, value)
+        case t.Composite() | t.DataSection():
+            _write_members(btf, found, data, at, value)
         case t.Array():
             _write_array(btf, found, data, at, value)
         case _:
@@ -205,15 +217,25 @@ def _write(btf: t.Btf, type_id: int, data: bytearray, at: int, value: object) ->
             struct.pack_into(f"<{letter}", data, at, value)
 
 
-def _write_struct(btf: t.Btf, found: t.Composite, data: bytearray, at: int, value: object) -> None:
-    """Write the members that are given; the others are zero."""
+def _write_members(btf: t.Btf, found: t.Composite | t.DataSection, data: bytearray, at: int, value: object) -> None:
+    """Write the members that are given and leave the others."""
     if not isinstance(value, dict):
-        raise TypeError(f"struct {found.name} is given as a dictionary")
-    members = {member.name: member for member in found.members if member.name and not member.bit_size}
+        raise TypeError(f"{found.name} is given as a dictionary")
+    members = _places(btf, found)
     for name, each in value.items():
         if name not in members:
-            raise ValueError(f"struct {found.name} has no plain member {name!r}; it has: {', '.join(members)}")
-        _write(btf, members[name].type, data, at + members[name].bit_offset // 8, each)
+            raise ValueError(f"{found.name} has no plain member {name!r}; it has: {', '.join(members)}")
+        type_id, offset = members[name]
+        _write(btf, type_id, data, at + offset, each)
+
+
+def _places(btf: t.Btf, found: t.Composite | t.DataSection) -> dict[str, tuple[int, int]]:
+    """Return (type, offset in bytes) of every member that can be written alone."""
+    if isinstance(found, t.Composite):
+        plain = [member for member in found.members if member.name and not member.bit_size]
+        return {member.name: (member.type, member.bit_offset // 8) for member in plain}
+    variables = [(btf[variable], offset) for variable, offset, _ in found.variables]
+    return {named.name: (named.type, offset) for named, offset in variables if isinstance(named, t.Variable)}
 
 
 def _write_array(btf: t.Btf, found: t.Array, data: bytearray, at: int, value: object) -> None:
