@@ -178,7 +178,7 @@ class ObjectMap:
         self.kind: MapKind = LINUX.maps[spec.type]
         self._state = state
         self._object = obj
-        indexed = spec.key_type is None and self.kind in (MapKind.ARRAY, MapKind.PERCPU_ARRAY)
+        indexed = spec.key_type is None and self.kind.array
         self._key = Codec.index() if indexed else Codec(obj.btf, spec.key_type, spec.key_size)
         self._value = Codec(obj.btf, spec.value_type, spec.value_size)
 
