@@ -12,7 +12,6 @@ struct name {
 struct lives {
 	u64 starts;
 	u64 exits;
-	u64 failed;			/* exits with another code than 0 */
 	u32 lifetime[LOG2_SLOTS];	/* slot i: how many lived 2^i to 2^(i+1) ns */
 };
 
@@ -59,8 +58,6 @@ int on_exit(struct process_context *process)
 	if (!lives)
 		return 0;
 	lives->exits++;
-	if ((process->known & KNOWN_EXIT_CODE) && process->exit_code != 0)
-		lives->failed++;
 	log2_add(lives->lifetime, LOG2_SLOTS, process->lifetime_ns);
 	return 0;
 }
