@@ -115,6 +115,18 @@ struct trace_sys_exit {
 	s64 ret;
 };
 
+/* SEC("xdp"): a packet. Addresses have 32 bits in this record, as in the kernel's: cast through unsigned long. */
+struct xdp_md {
+	u32 data;
+	u32 data_end;
+	u32 data_meta;		/* not readable here */
+	u32 ingress_ifindex;
+	u32 rx_queue_index;
+	u32 egress_ifindex;
+};
+
+enum { XDP_ABORTED = 0, XDP_DROP = 1, XDP_PASS = 2, XDP_TX = 3, XDP_REDIRECT = 4 };
+
 /* Number of the highest set bit, 0 for 0 and 1: slot i of a log2 histogram holds [2^i, 2^(i+1)). */
 static ALWAYS_INLINE u32 log2_slot(u64 value)
 {

@@ -14,7 +14,7 @@ from tracerd.elf.spec import ObjectSpec
 from tracerd.platforms.linux import LINUX
 from tracerd.runtime.compiler import compile_source, include_folder
 from tracerd.runtime.locate import shipped_probes
-from tracerd.runtime.trial import try_out
+from tracerd.runtime.trial import Trial, try_out
 from tracerd.verifier.job import VerifiedProgram
 from tracerd.verifier.prepare import make_job
 from tracerd.verifier.sandbox import Verifier
@@ -33,6 +33,14 @@ def built(source: Path, name: str, folder: Path) -> ObjectSpec:
     return load(made.object)
 
 
+def run(spec: ObjectSpec, program: str, *, context: bytes, data: bytes) -> Trial:
+    """Prove a program and run it once."""
+    found = spec.program(program)
+    return try_out(
+        spec, found, None, context=context, data=data, repeat=1, asked="interpreter", integrity="auto"
+    )
+
+
 @every_compiler
 @pytest.mark.parametrize("header", sorted(path.name for path in include_folder().glob("*.h")))
 @pytest.mark.parametrize("standard", ["c11", "gnu11", "gnu2x"])
@@ -43,7 +51,7 @@ def test_a_header_compiles_alone_without_warnings_and_system_headers(
     found = compiler(name)
     source = tmp_path / "alone.c"
     source.write_text(f'#include "{header}"\n#include "{header}"\n')
-    flags = ("-Wall", "-Wextra", "-Werror", "-Wno-unused-function", f"-std={standard}", "-nostdinc", "-g", "-O2")
+    flags = ("-Wall", "-Wextra", "-Werror", f"-std={standard}", "-nostdinc", "-g", "-O2")
     command = (*found.command, "-target", found.target, *flags, "-I", str(include_folder()), "-c", source.name)
     done = subprocess.run((*command, "-o", "alone.o"), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -56,16 +64,17 @@ def test_everything_in_the_header_is_proved_and_does_what_it_says(name: str, tmp
     context = bytearray(NAME_AT + 64)
     context[NAME_AT : NAME_AT + 7] = b"a.shell"
     context[LIFETIME_AT : LIFETIME_AT + 8] = (5000).to_bytes(8, "little")
-    trial = try_out(
-        spec, spec.program("on_exit"), None, context=bytes(context), data=b"/usr/bin/shell\0-c\0", repeat=1,
-        asked="interpreter", integrity="auto",
-    )  # fmt: skip
+    trial = run(spec, "on_exit", context=bytes(context), data=b"/usr/bin/shell\0-c\0")
     row = next(table for table in trial.tables if table.name == "rows").rows()[0]
     assert (row["text"], row["copied"], row["whole"], row["seen"]) == ("/usr/bi", 7, "a.shell", 1)
     assert row["histogram"] == [1 if slot == 12 else 0 for slot in range(64)]
     assert row["small"] == [0, 0, 0, 1]
     assert trial.printed == ("pid 0, twice 10000", "nothing")
     assert trial.result == 8
+    packet = bytes(12) + b"\x08\0" + bytes(50)
+    assert run(spec, "on_packet", context=b"", data=packet).result == 2
+    assert run(spec, "on_packet", context=b"", data=packet[:13]).result == 1
+    assert run(spec, "on_return", context=bytes(8) + b"\x2a" + bytes(15), data=b"").result == 42
 
 
 @every_compiler

@@ -66,4 +66,20 @@ int on_exit(struct process_context *process)
 	return offsetof(struct event, code);
 }
 
+SEC("xdp")
+int on_packet(struct xdp_md *ctx)
+{
+	const u8 *data = (const u8 *)(unsigned long)ctx->data, *end = (const u8 *)(unsigned long)ctx->data_end;
+
+	return data + 14 > end || data[12] != 8 ? XDP_DROP : XDP_PASS;
+}
+
+SEC("tp/raw_syscalls/sys_exit")
+int on_return(struct trace_sys_exit *ctx)
+{
+	u8 unreadable[8];
+
+	return bpf_probe_read_kernel(unreadable, sizeof(unreadable), (void *)ctx->ret) < 0 ? ctx->id : 0;
+}
+
 char _license[] SEC("license") = "MIT";
