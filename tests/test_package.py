@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.compilers import some_compiler
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -75,3 +77,13 @@ def test_the_wheel_replays_its_own_recording(installed: Path) -> None:
 def test_the_wheel_has_the_headers_programs_are_written_with(installed: Path) -> None:
     """`-I …/probes/include` works for an installed package."""
     assert (installed / "probes" / "include" / "tracerd.bpf.h").is_file()
+
+
+@pytest.mark.xdist_group("wheel")
+def test_the_wheel_makes_and_builds_a_probe(installed: Path) -> None:
+    """The template is package data, and the headers are found where the package is."""
+    some_compiler()
+    made = json.loads(run(installed, "new", "fresh", "--dir", str(installed.parent), "--json"))
+    assert len(made["files"]) == 3
+    built = json.loads(run(installed, "build", str(installed.parent / "fresh"), "--json"))
+    assert [row["verdict"] for row in built["objects"][0]["programs"]] == ["accept", "accept"]

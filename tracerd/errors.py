@@ -6,7 +6,7 @@ The command line turns the class into an exit code in one table (`tracerd.cli.ex
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class TracerdError(Exception):
@@ -99,6 +99,18 @@ class SourceError(TracerdError):
 
     def __str__(self) -> str:
         return f"{self.source}: {self.cause}"
+
+
+@dataclass(eq=False)
+class CompileError(TracerdError):
+    """A C source does not compile; `messages` are the compiler's own."""
+
+    source: str
+    compiler: str
+    messages: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.source}: does not compile (with {self.compiler})"
 
 
 @dataclass(eq=False)

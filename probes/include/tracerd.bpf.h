@@ -1,5 +1,6 @@
 /* What a tracerd probe needs, without kernel headers: integer types, map macros, helpers, contexts.
- * Helper numbers and prototypes: linux/bpf.h (___BPF_FUNC_MAPPER). Compiles with clang 14 and later:
+ * Helper numbers and prototypes: linux/bpf.h (___BPF_FUNC_MAPPER). Names are those of libbpf where it has one.
+ * Compiles with clang 14 and later, and with PyPI's ziglang:  tracerd build DIR,  or
  *   clang -target bpf -g -O2 -mcpu=v3 -I probes/include -c NAME.bpf.c -o NAME.bpf.o
  */
 #ifndef TRACERD_BPF_H
@@ -13,13 +14,50 @@ typedef signed char s8;
 typedef short s16;
 typedef int s32;
 typedef long long s64;
+typedef u8 __u8;
+typedef u16 __u16;
+typedef u32 __u32;
+typedef u64 __u64;
+typedef s8 __s8;
+typedef s16 __s16;
+typedef s32 __s32;
+typedef s64 __s64;
+
+#if !defined(__cplusplus) && __STDC_VERSION__ < 202311L && !defined(bool)
+#define bool _Bool
+#define true 1
+#define false 0
+#endif
+#ifndef NULL
+#define NULL ((void *)0)
+#endif
+#ifndef offsetof
+#define offsetof(type, member) __builtin_offsetof(type, member)
+#endif
 
 #define SEC(name) __attribute__((section(name), used))
 #define ALWAYS_INLINE inline __attribute__((always_inline))
+#ifndef __always_inline
+#define __always_inline ALWAYS_INLINE
+#endif
+#ifndef __noinline
+#define __noinline __attribute__((noinline))	/* a function of its own in the object: proved where it is called */
+#endif
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
+/* The compiler must not reason about the value beyond this point: a bound that is tested, or a mask, then stays in the
+ * code where the verifier can see it. Costs no instruction. */
+#define barrier_var(value) __asm__ volatile("" : "+r"(value))
+#define barrier() __asm__ volatile("" ::: "memory")
+
+/* There is no C library: sizes must be known to the compiler, at most a few hundred bytes. */
+#define memset(to, byte, size) __builtin_memset(to, byte, size)
+#define memcpy(to, from, size) __builtin_memcpy(to, from, size)
 
 /* Map definitions: members of an anonymous struct in section ".maps", read back from BTF. */
 #define __uint(name, value) int(*name)[value]
-#define __type(name, value) typeof(value) *name
+#define __type(name, value) __typeof__(value) *name
 
 enum {
 	BPF_MAP_TYPE_HASH = 1,
@@ -34,6 +72,7 @@ enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 };
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*bpf_map_update_elem)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static long (*bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
+static long (*bpf_probe_read)(void *to, u32 size, const void *from) = (void *)4;
 static u64 (*bpf_ktime_get_ns)(void) = (void *)5;
 static long (*bpf_trace_printk)(const char *format, u32 size, ...) = (void *)6;
 static u32 (*bpf_get_prandom_u32)(void) = (void *)7;
@@ -43,24 +82,50 @@ static u64 (*bpf_get_current_uid_gid)(void) = (void *)15;
 static long (*bpf_get_current_comm)(void *buffer, u32 size) = (void *)16;
 static long (*bpf_probe_read_user)(void *to, u32 size, const void *from) = (void *)112;
 static long (*bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
+static long (*bpf_probe_read_user_str)(void *to, u32 size, const void *from) = (void *)114;
+static long (*bpf_probe_read_kernel_str)(void *to, u32 size, const void *from) = (void *)115;
 static long (*bpf_ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
 static void *(*bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static void (*bpf_ringbuf_submit)(void *record, u64 flags) = (void *)132;
 static void (*bpf_ringbuf_discard)(void *record, u64 flags) = (void *)133;
 
-/* Record of tracepoint raw_syscalls:sys_enter. */
+/* Put a struct that only ring buffer records have into the object's BTF, so that scripts can read it by name. */
+#define RECORD_TYPE(type) RECORD_TYPE_AT(type, __LINE__)
+#define RECORD_TYPE_AT(type, line) RECORD_TYPE_NAMED(type, line)
+#define RECORD_TYPE_NAMED(type, line) const type record_type_##line SEC(".rodata.records") = {}
+
+/* Print a line that `tracerd run` shows: %d %u %x, with l or ll for 64 bits, %c %p; at most three numbers, no text. */
+#define bpf_printk(format, ...)                                                                                       \
+	({                                                                                                            \
+		static const char printed_format[] = format;                                                          \
+		bpf_trace_printk(printed_format, sizeof(printed_format), ##__VA_ARGS__);                              \
+	})
+
+/* Record of tracepoint raw_syscalls:sys_enter (syscall:*:enter); also of a single call's, syscall:NAME:enter. */
 struct trace_sys_enter {
 	u64 common;
 	s64 id;
 	u64 args[6];
 };
 
-/* Record of tracepoint raw_syscalls:sys_exit. */
+/* Record of tracepoint raw_syscalls:sys_exit, and of syscall:NAME:exit. `ret` below 0: the error, negated. */
 struct trace_sys_exit {
 	u64 common;
 	s64 id;
 	s64 ret;
 };
+
+/* SEC("xdp"): a packet. Addresses have 32 bits in this record, as in the kernel's: cast through unsigned long. */
+struct xdp_md {
+	u32 data;
+	u32 data_end;
+	u32 data_meta;		/* not readable here */
+	u32 ingress_ifindex;
+	u32 rx_queue_index;
+	u32 egress_ifindex;
+};
+
+enum { XDP_ABORTED = 0, XDP_DROP = 1, XDP_PASS = 2, XDP_TX = 3, XDP_REDIRECT = 4 };
 
 /* Number of the highest set bit, 0 for 0 and 1: slot i of a log2 histogram holds [2^i, 2^(i+1)). */
 static ALWAYS_INLINE u32 log2_slot(u64 value)
@@ -88,6 +153,41 @@ static ALWAYS_INLINE u32 log2_slot(u64 value)
 		slot += 2;
 	}
 	return slot + (value >> 1);
+}
+
+/* A log2 histogram in a map's value, `u32 latency[LOG2_SLOTS]`: a view shows its percentiles (percentile = 99). */
+#define LOG2_SLOTS 64
+
+/* Count a value in a histogram of `slots` slots, a constant; what is too large for it goes into the last. */
+static ALWAYS_INLINE void log2_add(u32 *histogram, u32 slots, u64 value)
+{
+	u32 slot = log2_slot(value);
+
+	barrier_var(slot);
+	if (slot >= slots)
+		slot = slots - 1;
+	histogram[slot]++;
+}
+
+/* Copy text from between `from` and `end` (a context's data and data_end), up to a NUL or size - 1 characters. `to` is
+ * zero before, and `size` a constant. Returns the characters copied. */
+static ALWAYS_INLINE u32 copy_string(char *to, u32 size, const u8 *from, const u8 *end)
+{
+	u32 i;
+
+#pragma clang loop unroll(disable)
+	for (i = 0;; i++) {
+		const u8 *at;
+
+		barrier_var(i);
+		if (i >= size - 1)
+			break;
+		at = from + i;
+		if (at + 1 > end || !*at)
+			break;
+		to[i] = *at;
+	}
+	return i;
 }
 
 /* ---- contexts of tracerd's own program types (tracerd/native/border/contexts.h has the same layouts) ------------ */

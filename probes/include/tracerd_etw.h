@@ -14,9 +14,7 @@ enum {
 	ETW_MANIFEST32 = 18, ETW_MANIFEST64 = 19, ETW_CLASSIC64 = 20, ETW_INSTANCE64 = 21,
 };
 
-/* The compiler must not reason about the value beyond this point: a bound that is tested, or a mask, then stays in the
- * code where the verifier can see it. Costs no instruction. */
-#define ETW_KEEP(value) asm volatile("" : "+r"(value))
+#define ETW_KEEP(value) barrier_var(value)
 
 struct etw_context {
 	const u8 *data;			/* payload: check against data_end before every read */

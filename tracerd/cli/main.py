@@ -15,6 +15,8 @@ COMMANDS = {
     "run": "attach probes and print live tables until Ctrl-C",
     "record": "keep events in a file",
     "replay": "run a probe over a recording",
+    "new": "make a probe to start from",
+    "build": "compile a probe's C with the clang of this machine, and prove it",
     "verify": "prove an object's programs safe, or say why not",
     "doctor": "what this machine offers and forbids, and the fix",
     "policy": "which engine may run here, and why",

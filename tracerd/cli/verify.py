@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -37,18 +38,32 @@ def command(
     platform = PLATFORMS[platform_name]
     kind = program_type(platform, type_name) if type_name else None
     options = Options(allow_fuel=not no_fuel, explain=explain)
-    with Verifier(options.memory_mb) as verifier:
-        outcomes = [
-            (program, _prove(verifier, spec, program, platform, kind, options))
-            for program in selected_programs(spec, name)
-        ]
+    outcomes = prove_all(spec, selected_programs(spec, name), platform, kind, options)
     if as_json:
-        print_json([_row(spec, program, outcome) for program, outcome in outcomes])
+        print_json([row_of(spec, program, outcome) for program, outcome in outcomes])
     else:
         for _, outcome in outcomes:
-            _print(outcome, explain)
-    if not all(isinstance(outcome, VerifiedProgram) for _, outcome in outcomes):
+            print_outcome(outcome, explain)
+    if not all_proved(outcomes):
         sys.exit(FAILED)
+
+
+def prove_all(
+    spec: ObjectSpec,
+    programs: Sequence[ProgramSpec],
+    platform: Platform,
+    kind: ProgramType | None = None,
+    options: Options | None = None,
+) -> list[tuple[ProgramSpec, Outcome]]:
+    """Prove programs of one object in one verifier process; a failure of one does not stop the others."""
+    options = options or Options()
+    with Verifier(options.memory_mb) as verifier:
+        return [(program, _prove(verifier, spec, program, platform, kind, options)) for program in programs]
+
+
+def all_proved(outcomes: Sequence[tuple[ProgramSpec, Outcome]]) -> bool:
+    """Return whether every program was proved safe."""
+    return all(isinstance(outcome, VerifiedProgram) for _, outcome in outcomes)
 
 
 def selected_programs(spec: ObjectSpec, name: str | None) -> tuple[ProgramSpec, ...]:
@@ -93,7 +108,8 @@ def _prove(
         return fault
 
 
-def _print(outcome: Outcome, explain: bool) -> None:
+def print_outcome(outcome: Outcome, explain: bool = False) -> None:
+    """Print one program's proof or refusal, one line; with `explain` what was known before every instruction."""
     if isinstance(outcome, VerifiedProgram):
         proof = outcome.certificate
         ending = "terminates" if proof.terminates else f"needs fuel at {len(proof.fuel_edges)} back-edges"
@@ -109,7 +125,8 @@ def _print(outcome: Outcome, explain: bool) -> None:
         click.echo("\n".join(f"  {line}" for line in log))
 
 
-def _row(spec: ObjectSpec, program: ProgramSpec, outcome: Outcome) -> dict[str, object]:
+def row_of(spec: ObjectSpec, program: ProgramSpec, outcome: Outcome) -> dict[str, object]:
+    """Return one program's entry of `verify --json` (DESIGN §11)."""
     row: dict[str, object] = {
         "object": spec.path,
         "section": program.section,

@@ -44,11 +44,16 @@ def probe_of_object(path: Path) -> Probe:
         ConfigError: a section does not say where its program attaches.
     """
     spec = load(path)
-    attach = tuple((program.name, _source_of(spec.path, program.name, program.section)) for program in spec.programs)
+    attach = tuple((program.name, source_of(spec.path, program.name, program.section)) for program in spec.programs)
     return Probe(path.name.removesuffix(".bpf.o"), path, "auto", attach, ())
 
 
-def _source_of(path: str, program: str, section: str) -> str:
+def source_of(path: str, program: str, section: str) -> str:
+    """Return the attach name that a program's section says.
+
+    Raises:
+        ConfigError: it says none.
+    """
     kind, _, rest = section.partition("/")
     if kind in ("tracepoint", "tp") and rest.count("/") == 1:
         return "tracepoint:" + rest.replace("/", ":")

@@ -1,4 +1,8 @@
-"""Empty ring buffers as they fill, and keep the last few records. Any pump thread may do it, one at a time."""
+"""Empty ring buffers as they fill, and keep the last few records. Any pump thread may do it, one at a time.
+
+A script may follow a ring: then all records wait for it in a queue. A full queue stops the emptying, so the ring fills
+and the program is told that there is no room, as in the kernel: every record that is lost is in the ring's `dropped`.
+"""
 
 from __future__ import annotations
 
@@ -13,30 +17,61 @@ from tracerd.vm.maps import Map
 KEPT = 32
 """Latest records kept of each ring."""
 
+QUEUE_BYTES = 16 << 20
+"""What a follower may leave waiting, in bytes of records; one more ring's contents may come on top."""
+
+RECORD_COST = 64
+"""Counted for each waiting record beside its bytes: what Python takes for it."""
+
 
 class RingReader:
     """The one reader of a ring buffer."""
 
     def __init__(self, ring: Map) -> None:
         self._ring = ring
-        self._lock = threading.Lock()
+        self._arrived = threading.Condition()
         self._records = 0
         self._latest: deque[bytes] = deque(maxlen=KEPT)
+        self._queue: deque[bytes] | None = None
+        self._queued_bytes = 0
 
     @property
     def name(self) -> str:
         return self._ring.name
 
+    def follow(self) -> None:
+        """From now on keep every record until `take` fetches it."""
+        with self._arrived:
+            if self._queue is None:
+                self._queue = deque()
+
     def empty(self) -> None:
-        """Take out what is there."""
-        with self._lock:
+        """Take out what is there, unless a follower has too much waiting."""
+        with self._arrived:
+            if self._queued_bytes > QUEUE_BYTES:
+                return
             records = self._ring.read()
             self._records += len(records)
             self._latest.extend(records)
+            if self._queue is not None and records:
+                self._queue.extend(records)
+                self._queued_bytes += sum(map(len, records)) + RECORD_COST * len(records)
+                self._arrived.notify_all()
+
+    def take(self, seconds: float) -> list[bytes]:
+        """Return all records that wait for the follower, after at most that long if there are none."""
+        with self._arrived:
+            if not self._queue:
+                self._arrived.wait(seconds)
+            waiting = list(self._queue or ())
+            if self._queue:
+                self._queue.clear()
+            self._queued_bytes = 0
+            return waiting
 
     def snapshot(self) -> RingSnapshot:
         """Return the counts so far and the latest records."""
-        with self._lock:
+        with self._arrived:
             return RingSnapshot(self.name, self._records, self._ring.statistics.refused, tuple(self._latest))
 
 

@@ -154,6 +154,7 @@ class Session:
                 options=self.settings.verify,
                 background=not self.settings.wait_for_code,
             )
+        self._before_events()
         for pump, serving in zip(self._pumps, chosen, strict=True):
             pump.open(self._links(serving))
         self._started_ns = time.monotonic_ns()
@@ -163,6 +164,9 @@ class Session:
     @property
     def _awaited(self) -> list[Pump]:
         return [pump for pump in self._pumps if not pump.background]
+
+    def _before_events(self) -> None:
+        """Do what must be done once all is loaded and nothing runs yet: for sessions that scripts use."""
 
     def _rings(self) -> list[RingReader]:
         return [ring for loaded in self.probes.values() for ring in loaded.rings]

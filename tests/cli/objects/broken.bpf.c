@@ -2,11 +2,6 @@
 /* Reads one byte more than it has checked: the verifier must name the instruction, this file's line and the bound. */
 #include "tracerd.bpf.h"
 
-struct xdp_md {
-	u32 data;
-	u32 data_end;
-};
-
 SEC("xdp")
 int past_the_end(struct xdp_md *ctx)
 {

@@ -1,4 +1,4 @@
-/* What the benchmark programs share: the packet program's context, and the packet's limits.
+/* What the benchmark programs share: the packet and its limits.
  *
  * Every program is an XDP program, so that the same bytecode runs in the kernel by BPF_PROG_TEST_RUN. Each returns a
  * number that depends on all of its work: the engines must agree on it, and nothing can be optimised away.
@@ -9,15 +9,6 @@
 #include "tracerd.bpf.h"
 
 #define PACKET_BYTES 1024
-
-struct xdp_md {
-	u32 data;
-	u32 data_end;
-	u32 data_meta;
-	u32 ingress_ifindex;
-	u32 rx_queue_index;
-	u32 egress_ifindex;
-};
 
 static ALWAYS_INLINE u8 *packet(struct xdp_md *ctx)
 {

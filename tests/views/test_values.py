@@ -1,0 +1,115 @@
+"""Keys, values and records as Python has them: every kind of member, both ways, and the peer is `struct`."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from tracerd.btf import types as t
+from tracerd.elf.load import load
+from tracerd.errors import RunError
+from tracerd.views.values import Codec, merge, named_type
+
+U8, U32, S64, CHAR, BOOL, F64, TEXT, NUMBERS, POINT, POINTS, U32T, ROW = range(1, 13)
+BTF = t.Btf(
+    (
+        t.Void(),
+        t.Int("unsigned char", 1, False, False, False),
+        t.Int("unsigned int", 4, False, False, False),
+        t.Int("long long", 8, True, False, False),
+        t.Int("char", 1, True, False, True),
+        t.Int("_Bool", 1, False, True, False),
+        t.Float("double", 8),
+        t.Array(CHAR, U32, 8),
+        t.Array(U32, U32, 3),
+        t.Composite("point", 8, (t.Member("x", U32, 0, 0), t.Member("y", U32, 32, 0)), False),
+        t.Array(POINT, U32, 2),
+        t.Alias("typedef", "u32", U32),
+        t.Composite(
+            "row",
+            64,
+            (
+                t.Member("name", TEXT, 0, 0),
+                t.Member("total", S64, 64, 0),
+                t.Member("numbers", NUMBERS, 128, 0),
+                t.Member("seen", BOOL, 224, 0),
+                t.Member("low", U32, 232, 3),
+                t.Member("high", U32, 235, 5),
+                t.Member("points", POINTS, 256, 0),
+                t.Member("ratio", F64, 384, 0),
+                t.Member("", POINT, 448, 0),
+            ),
+            False,
+        ),
+    )
+)
+PLAIN = {
+    "name": "sh", "total": -5, "numbers": [1, 2, 3], "seen": True, "points": [{"x": 1, "y": 2}, {"x": 3, "y": 4}],
+    "ratio": 0.5,
+}  # fmt: skip
+DATA = struct.pack("<8sq3I?B2x4Id2I", b"sh\0junk", -5, 1, 2, 3, True, 0b10110_101, 1, 2, 3, 4, 0.5, 7, 9)
+
+
+def test_a_struct_is_a_dictionary_of_its_members() -> None:
+    """Text ends at its NUL, bit fields are numbers, members of an unnamed struct are the outer one's."""
+    assert Codec.of(BTF, ROW).decode(DATA) == {**PLAIN, "low": 0b101, "high": 0b10110, "x": 7, "y": 9}
+
+
+def test_a_dictionary_is_written_as_its_struct() -> None:
+    """Members left out are zero."""
+    codec = Codec.of(BTF, ROW)
+    assert codec.decode(codec.encode(PLAIN, "row")) == {**PLAIN, "low": 0, "high": 0, "x": 0, "y": 0}
+    assert codec.encode({"total": -1}, "row") == bytes(8) + b"\xff" * 8 + bytes(48)
+
+
+def test_without_a_type_there_are_only_bytes() -> None:
+    """Bytes of the right length are always taken as they are."""
+    assert Codec(None, None, 4).decode(b"abcd") == b"abcd"
+    assert Codec(None, None, 4).encode(b"abcd", "key") == b"abcd"
+    assert Codec.of(BTF, U32T).encode(b"\1\0\0\0", "key") == b"\1\0\0\0"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "cause"),
+    [
+        (U32, -1, "cannot be -1"),
+        (U32, 1 << 32, "cannot be"),
+        (U32, "one", "cannot be 'one'"),
+        (U32, b"ab", "has 4 bytes, not 2"),
+        (TEXT, "much too long", "room for 8 bytes"),
+        (NUMBERS, [1, 2], "a list of 3"),
+        (POINT, [1, 2], "is given as a dictionary"),
+        (POINT, {"z": 1}, "point has no plain member 'z'; it has: x, y"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_in_one_sentence(kind: int, value: object, cause: str) -> None:
+    """The sentence names what was to be written."""
+    with pytest.raises(RunError, match=cause) as caught:
+        Codec.of(BTF, kind).encode(value, "key of map 'm'")
+    assert str(caught.value).startswith("key of map 'm': ")
+
+
+def test_values_of_all_cpus_become_one() -> None:
+    """Numbers are added wherever they are, of texts the first that is not empty is taken."""
+    assert merge([{"n": 1, "h": [1, 2], "comm": ""}, {"n": 5, "h": [0, 7], "comm": "sh"}]) == {
+        "n": 6, "h": [1, 9], "comm": "sh",
+    }  # fmt: skip
+    assert merge([3]) == 3
+    assert merge([b"", b"x"]) == b"x"
+
+
+def test_a_type_is_found_by_its_name() -> None:
+    """Structs, typedefs, numbers; nothing else."""
+    assert [named_type(BTF, name) for name in ("row", "u32", "double", "nope")] == [ROW, U32T, None, None]
+    assert named_type(None, "row") is None
+
+
+def test_global_variables_are_read_by_name() -> None:
+    """A data section is a dictionary of its variables."""
+    probe = load(Path(__file__).parents[2] / "probes" / "syscalls" / "syscalls.bpf.o")
+    rodata = next(each for each in probe.maps if each.name == ".rodata")
+    decoded = Codec(probe.btf, rodata.value_type, rodata.value_size).decode(rodata.contents)
+    assert isinstance(decoded, dict)
+    assert set(decoded["empty"]) == {"count", "errors", "total_ns", "comm", "latency"}
