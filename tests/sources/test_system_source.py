@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.sources.polled import AT_ONCE, CLOSE, OPEN, SAMPLE, Made, keeping
+from tests.sources.polled import AT_ONCE, CLOSE, EXIT, OPEN, SAMPLE, Made, keeping
 from tracerd.errors import SourceError
 from tracerd.native import ffi, lib
 from tracerd.sources.base import LinkRequest
@@ -32,6 +32,19 @@ def test_a_poll_that_is_refused_is_counted_and_forgets_nobody() -> None:
         assert "1 polls refused: made: cannot be read: it is made up" in ledgers["process:sample"].via
         assert (ledgers["process:exit"].produced, ledgers["process:sample"].delivered) == (0, 2)
         assert kept.source.cost().refused == 1
+
+
+def test_an_interval_cut_short_is_not_sampled() -> None:
+    """At the stop ends are told, but usage over a moment would replace that of a whole interval."""
+    made = Made()
+    made.run(10, 5 * SECOND)
+    made.run(11, 5 * SECOND)
+    with keeping("process:exit", "process:sample", reader=made, options=SystemOptions(5 * SECOND)) as kept:
+        kept.source.pump(0)
+        del made.rows[11]
+        kept.source.stop()
+        ledgers = kept.source.statistics()
+    assert (ledgers["process:exit"].delivered, ledgers["process:sample"].delivered) == (1, 2 + 1)
 
 
 def test_a_first_poll_that_is_refused_is_an_error() -> None:
@@ -80,8 +93,9 @@ def test_a_pump_waits_for_the_next_poll_no_longer_than_it_may() -> None:
         assert kept.source.pump(50) == 0
         assert time.monotonic_ns() - begin >= 50 * MS
         assert time.thread_time_ns() - cpu < 40 * MS
+        made.rows.clear()
         kept.source.stop()
-        assert kept.processes(SAMPLE)[10]["count"] == 2
+        assert kept.processes(EXIT)[10]["count"] == 1
 
 
 def test_only_what_is_asked_for_is_read() -> None:

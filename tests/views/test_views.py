@@ -92,6 +92,21 @@ def test_a_view_decodes_sorts_and_takes_percentiles() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("sort", "rows"),
+    [
+        ("-nr, pid", [(2, 6), (2, 8), (1, 5), (1, 7)]),
+        ("nr,-pid", [(1, 7), (1, 5), (2, 8), (2, 6)]),
+    ],
+)
+def test_rows_equal_in_one_column_are_sorted_by_the_next(sort: str, rows: list[tuple[int, int]]) -> None:
+    """Each column has its own direction."""
+    four = snapshot([((pid, nr), [(0, b"", [0, 0, 0, 0])]) for pid, nr in ((5, 1), (6, 2), (7, 1), (8, 2))])
+    view = ViewSpec("calls", "calls", (ColumnSpec("pid", "key.pid"), ColumnSpec("nr", "key.nr")), sort)
+    check(view, COLUMNS)
+    assert [(row["nr"], row["pid"]) for row in build(view, COLUMNS, four).rows()] == rows
+
+
 def test_a_map_without_views_shows_every_field_with_short_unique_names() -> None:
     """The default table names a field without its half of the map where that stays unique."""
     table = build(ViewSpec("calls", "calls"), COLUMNS, TWO_CPUS)
@@ -111,7 +126,7 @@ def test_an_empty_map_is_an_empty_table() -> None:
         (ViewSpec("v", "calls", (ColumnSpec("a", "key.pdi"),)), "has only key.pid"),
         (ViewSpec("v", "calls", (ColumnSpec("a", "key.pid", decode="sycall"),)), "valid: syscall"),
         (ViewSpec("v", "calls", (ColumnSpec("a", "key.pid", percentile=5),)), "needs an array"),
-        (ViewSpec("v", "calls", (ColumnSpec("a", "key.pid"),), "-b"), "no such column; valid: a"),
+        (ViewSpec("v", "calls", (ColumnSpec("a", "key.pid"),), "-b"), "no column '-b'; valid: a"),
     ],
 )
 def test_a_view_that_asks_for_what_is_not_there_is_refused(view: ViewSpec, message: str) -> None:

@@ -36,5 +36,5 @@ class ViewSpec:
     name: str
     map: str
     columns: tuple[ColumnSpec, ...] = ()
-    sort: str = ""               # column name, "-" before it for descending
+    sort: str = ""               # column names with commas between, "-" before one for descending
     rows: int = 0

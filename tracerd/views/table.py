@@ -16,10 +16,14 @@ def build(view: ViewSpec, columns: MapColumns, snapshot: MapSnapshot) -> Table:
     """Return a view's table, sorted as it says."""
     wanted = view.columns or default_columns(columns)
     made = {column.name: _column(column, columns, snapshot) for column in wanted}
-    if view.sort:
-        order = _order(made[view.sort.removeprefix("-")], descending=view.sort.startswith("-"))
+    for key in reversed(_sort_keys(view)):       # stable, so the first is sorted last
+        order = _order(made[key.removeprefix("-")], descending=key.startswith("-"))
         made = {name: values[order] for name, values in made.items()}
     return Table(view.name, made)
+
+
+def _sort_keys(view: ViewSpec) -> list[str]:
+    return [key.strip() for key in view.sort.split(",")] if view.sort else []
 
 
 def default_columns(columns: MapColumns) -> tuple[ColumnSpec, ...]:
@@ -44,8 +48,9 @@ def check(view: ViewSpec, columns: MapColumns) -> None:
         if column.percentile is not None and not columns.is_array(column.source):
             raise ConfigError(f"{where}: {column.source}", "a percentile needs an array of log2 slots")
     names = [column.name for column in view.columns or default_columns(columns)]
-    if view.sort and view.sort.removeprefix("-") not in names:
-        raise ConfigError(f"{where}: sort = {view.sort!r}", f"no such column; valid: {', '.join(names)}")
+    for key in _sort_keys(view):
+        if key.removeprefix("-") not in names:
+            raise ConfigError(f"{where}: sort = {view.sort!r}", f"no column {key!r}; valid: {', '.join(names)}")
 
 
 def _column(column: ColumnSpec, columns: MapColumns, snapshot: MapSnapshot) -> Column:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The time of a poll, on both clocks. Lengths are measured on the monotonic one: unix time may be set."""
+    """The time of a poll, on both clocks. Lengths are measured on the monotonic one: unix time may be set.
+
+    Without `samples` only what began and ended is told: an interval cut short would say little about usage.
+    """
 
     monotonic_ns: int
     time_ns: int
     before_ns: int | None        # the poll before, on the monotonic clock; None for the first
+    samples: bool = True
 
     @property
     def interval_ns(self) -> int:

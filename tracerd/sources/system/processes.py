@@ -70,12 +70,13 @@ class ProcessTable:
         self._renew(found, old[0], now)
         self._measure(found, old[0], now)
         starts = () if now.first else found.fresh
+        sampled = rows["exited"] == 0 if now.samples else np.zeros(len(rows), np.bool_)
         dead = _newly_dead(rows, old[0], found, now)
         return [
             *ends,
             self._part(np.asarray(starts, np.intp), "process:start", lib.TR_PROCESS_START, now),
             *self._ends(dead, now),
-            self._part(np.flatnonzero(rows["exited"] == 0), "process:sample", lib.TR_PROCESS_SAMPLE, now),
+            self._part(np.flatnonzero(sampled), "process:sample", lib.TR_PROCESS_SAMPLE, now),
         ]
 
     def _carry(self, found: Match, old_rows: Rows, events: Rows, born: Any, payloads: list[bytes]) -> None:

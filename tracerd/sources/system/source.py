@@ -52,14 +52,14 @@ class _Reading:
     refused: int = 0
     why: str = ""
 
-    def read(self, now_ns: int) -> list[Events]:
+    def read(self, now_ns: int, *, samples: bool) -> list[Events]:
         """Poll. What the system refuses is counted, and what was known stays as it was.
 
         Raises:
             SourceError: the first poll is refused, so there will be no events.
         """
         try:
-            parts = self.poll(Moment(now_ns, time.time_ns(), self.before_ns))
+            parts = self.poll(Moment(now_ns, time.time_ns(), self.before_ns, samples))
         except SourceError as error:
             if self.before_ns is None:
                 raise
@@ -111,9 +111,10 @@ class SystemSource:
         return self._deliver() if self._waiting else self._poll(deliver=True)
 
     def stop(self) -> None:
-        """Poll a last time, so that what happened since the poll before is seen."""
+        """Poll a last time, so that what happened since the poll before is seen; a short rest is not sampled."""
         self._deliver()
-        self._poll(deliver=True)
+        left_ns = self._due_ns - time.monotonic_ns()
+        self._poll(deliver=True, samples=left_ns < self._pace.interval_ns // 2)
 
     def printed(self) -> bytes:
         """Take what programs printed with bpf_trace_printk, as lines."""
@@ -152,13 +153,15 @@ class SystemSource:
             made.append(_Reading("net", connections.poll, lambda: _hidden(connections.hidden, "owners")))
         if "system:sample" in names:
             machine = MachineTable(self._cpu)
-            made.append(_Reading("system", lambda now: machine.poll(self._reader.numbers(), now), lambda: ""))
+            made.append(_Reading("system", lambda now: machine.poll(self._reader.numbers(), now) if now.samples else [], lambda: ""))
         return made
 
-    def _poll(self, *, deliver: bool) -> int:
+    def _poll(self, *, deliver: bool, samples: bool = True) -> int:
         """Read everything once, and run it or let it wait. The CPU time of this thread is what it cost."""
         began_ns, began_cpu = time.monotonic_ns(), time.thread_time_ns()
-        parts: Sequence[Events] = [part for reading in self._readings for part in reading.read(began_ns)]
+        parts: Sequence[Events] = [
+            part for reading in self._readings for part in reading.read(began_ns, samples=samples)
+        ]
         self._waiting.append(self._live().words(parts))
         taken = self._deliver() if deliver else 0
         spent = time.thread_time_ns() - began_cpu
