@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.sources.polled import AT_ONCE, CLOSE, EXIT, OPEN, SAMPLE, Made, keeping
+from tests.sources.polled import AT_ONCE, CLOSE, EXIT, OPEN, Made, keeping
 from tracerd.errors import SourceError
 from tracerd.native import ffi, lib
 from tracerd.sources.base import LinkRequest

@@ -61,8 +61,11 @@ class MachineTable:
         self._cpu = cpu
         self._indexes: dict[int, dict[str, int]] = {}
 
-    def poll(self, numbers: list[Number], now: Moment) -> list[Events]:
-        """Return an event for each of the numbers."""
+    def poll(self, read: Callable[[], list[Number]], now: Moment) -> list[Events]:
+        """Return an event for each of the numbers, which are read only for samples."""
+        if not now.samples:
+            return []
+        numbers = read()
         rows = blank(SAMPLE, len(numbers), self._cpu)
         rows["head"]["now_ns"] = now.monotonic_ns
         rows["context"]["time_ns"] = now.time_ns

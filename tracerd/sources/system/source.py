@@ -153,7 +153,7 @@ class SystemSource:
             made.append(_Reading("net", connections.poll, lambda: _hidden(connections.hidden, "owners")))
         if "system:sample" in names:
             machine = MachineTable(self._cpu)
-            made.append(_Reading("system", lambda now: machine.poll(self._reader.numbers(), now) if now.samples else [], lambda: ""))
+            made.append(_Reading("system", lambda now: machine.poll(self._reader.numbers, now), lambda: ""))
         return made
 
     def _poll(self, *, deliver: bool, samples: bool = True) -> int:
