@@ -177,10 +177,9 @@ class Session:
 
     def _links(self, serving: Serving) -> list[LinkRequest]:
         return [
-            LinkRequest(source, program.executable.native, program.verified.certificate.context_bytes)
+            loaded.programs[name].link(source)
             for loaded in self.probes.values()
             for name, source in loaded.probe.attach
-            for program in (loaded.programs[name],)
             if source in serving.events
         ]
 
