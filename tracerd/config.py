@@ -46,7 +46,7 @@ class ColumnSection(_Table):
     decode: str | None = None
     percentile: float | None = Field(default=None, ge=0, le=100)
     merge: Literal["auto", "sum", "first", "max", "min"] = "auto"
-    unit: Literal["", "count", "ns", "unix_ns", "boot_ns", "bytes"] = ""
+    unit: Literal["", "count", "ns", "unix_ns", "boot_ns", "bytes", "permille"] = ""
     rate: bool = False
 
 
@@ -57,10 +57,11 @@ class ViewSection(_Table):
     map: str
     columns: tuple[ColumnSection, ...] = ()
     sort: str = ""
+    rows: int = Field(default=0, ge=0)
 
     def spec(self) -> ViewSpec:
         """Return what `tracerd.views` works with."""
-        return ViewSpec(self.name, self.map, tuple(ColumnSpec(**dict(c)) for c in self.columns), self.sort)
+        return ViewSpec(self.name, self.map, tuple(ColumnSpec(**dict(c)) for c in self.columns), self.sort, self.rows)
 
 
 class ProbeFile(_Table):

@@ -207,14 +207,15 @@ enum {
 
 enum { PROCESS_START = 1, PROCESS_EXIT = 2, PROCESS_SAMPLE = 3 };
 
-/* SEC("process/start"), SEC("process/exit"), SEC("process/sample") */
+/* SEC("process/start"), SEC("process/exit"), SEC("process/sample"). The last sample of a process, when it is no longer
+ * there, has the kind PROCESS_EXIT. */
 struct process_context {
 	const u8 *data;			/* command line, each argument ended by a NUL: check against data_end */
 	const u8 *data_end;
 	u64 time_ns;			/* unix time of the event; bpf_ktime_get_ns() is the source's own clock */
 	u64 start_ns;			/* unix time the process began: with its pid, who it is */
 	u64 lifetime_ns;		/* at the event */
-	u64 interval_ns;		/* sample: since the one before, 0 for the first */
+	u64 interval_ns;		/* sample: since the one before, or since it began if that is later; 0: the first */
 	u64 user_ns;			/* CPU time so far */
 	u64 system_ns;
 	u64 cpu_ns;			/* CPU time in the interval */
@@ -229,7 +230,7 @@ struct process_context {
 	u32 pid;
 	u32 parent;
 	u32 uid;			/* 65534 where unknown, and on Windows */
-	s32 exit_code;
+	s32 exit_code;			/* the status; on Linux, minus the signal that ended it */
 	u32 threads;
 	u32 handles;			/* open files; on Windows, handles */
 	char name[64];

@@ -58,7 +58,7 @@ def test_rates_are_changes_per_second_by_row_key() -> None:
 
 def test_the_fastest_row_comes_first_and_hidden_rows_are_told() -> None:
     """Two of three rows fit: the fastest two are shown, the third is counted."""
-    lines = printed(live.grid(live.with_rates(VIEW, NOW, BEFORE, seconds=2), rows=2)).splitlines()
+    lines = printed(live.grid(live.with_rates(VIEW, NOW, BEFORE, seconds=2), 2, 0)).splitlines()
     assert lines[0].split() == ["pid", "comm", "count/s", "count", "p50"]
     assert lines[1].split() == ["7", "dd", "2,000", "5,000", "1.23µs"]
     assert lines[2].split() == ["9", "new", "15", "30", "-"]
@@ -67,7 +67,7 @@ def test_the_fastest_row_comes_first_and_hidden_rows_are_told() -> None:
 
 def snapshot(ledger: dict[str, Ledger]) -> SessionSnapshot:
     program = ProgramStatistics("p", "jit", "why", 1000, 0, 250.0, 0.01, 42)
-    return SessionSnapshot(0, 2.0, {}, {}, (), (program,), ledger, 20_000_000)
+    return SessionSnapshot(0, 2.0, {}, {}, (), (program,), ledger, 20_000_000, 0)
 
 
 def test_the_ledger_line_balances_and_shows_losses() -> None:
@@ -95,3 +95,31 @@ def test_counts_and_sizes_read_easily() -> None:
     """Thousands apart, binary units."""
     assert count(1234567) == "1,234,567"
     assert (size(512), size(1536), size(3 << 20)) == ("512 B", "1.5 KiB", "3.0 MiB")
+
+
+def shown(name: str, rows: int, filled: int) -> live.Shown:
+    """A table with `filled` rows whose view asks for `rows`."""
+    view = ViewSpec(name, name, (ColumnSpec("pid", "key"),), rows=rows)
+    return live.Shown(view, Table(name, {"pid": np.arange(filled)}), {})
+
+
+def test_tables_that_ask_for_rows_get_them_and_the_others_share_the_rest() -> None:
+    """30 lines: a table of one row, one that could fill two of five, and two that take all there is."""
+    tables = [shown("one", 1, 1), shown("few", 5, 2), shown("a", 0, 100), shown("b", 0, 100)]
+    assert live.share_rows(tables, 30) == [1, 2, 7, 7]
+
+
+def test_tables_without_room_are_named() -> None:
+    """On a small screen the first tables are shown whole and the others told."""
+    tables = [shown("first", 0, 9), shown("second", 4, 9), shown("third", 4, 9)]
+    assert live.share_rows(tables, 13) == [3, 4]
+    text = printed(live.screen(snapshot({}), tables, None, 13))
+    assert "no room for: third" in text
+    assert "ledger" in text
+
+
+def test_a_way_that_cannot_see_everything_is_told_once() -> None:
+    """Events that came the same way share a line."""
+    polled = "polled every 1 s"
+    ledger = {"process:start": Ledger(1, 1, via=polled), "process:exit": Ledger(1, 1, via=polled), "x": Ledger(1, 1)}
+    assert [line.plain for line in live.via_lines(ledger)] == [f"via  process:start, process:exit: {polled}"]

@@ -13,6 +13,7 @@ from tracerd.config import Probe
 from tracerd.errors import ConfigError
 from tracerd.runtime import Session, Settings
 from tracerd.runtime.locate import locate
+from tracerd.sources.choose import LiveOptions
 from tracerd.sources.perf import PerfOptions
 from tracerd.verifier.job import Rejection
 from tracerd.vm.policy import Asked
@@ -56,7 +57,7 @@ def test_every_read_and_write_of_dd_is_counted_or_accounted_for(engine: Asked) -
 def test_with_tiny_rings_every_missing_event_is_in_the_ledger() -> None:
     """What the kernel had no room for is counted as lost, to the event."""
     need_live_events()
-    with Session(Settings(perf=PerfOptions(pages=1))) as session:
+    with Session(Settings(live=LiveOptions(PerfOptions(pages=1)))) as session:
         session.add(locate("syscalls"))
         session.start()
         subprocess.run(dd(CALLS), check=True)

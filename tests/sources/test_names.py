@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracerd.errors import ConfigError, NotSupported
-from tracerd.sources.names import LATER, AttachKind, parse_attach
+from tracerd.sources.names import EVENTS, LATER, AttachKind, parse_attach
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,42 @@ def test_etw_names_keep_their_rest(text: str, kind: AttachKind, rest: str) -> No
     assert not name.kind.live_linux
 
 
+@pytest.mark.parametrize("text", [f"{kind.value}:{event}" for kind, events in EVENTS.items() for event in events])
+def test_every_machine_s_events_are_known(text: str) -> None:
+    """process:, net: and system: events are served on any OS."""
+    name = parse_attach(text)
+    assert name.kind.system
+    assert name.text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"), [("interval:1ms", 10**6), ("interval:5s", 5 * 10**9), ("interval:2m", 12 * 10**10)]
+)
+def test_intervals_are_taken_apart(text: str, ns: int) -> None:
+    """A number and its unit."""
+    name = parse_attach(text)
+    assert (name.kind, name.interval_ns) == (AttachKind.INTERVAL, ns)
+    assert name.kind.timed
+
+
+def test_begin_and_end_stand_alone() -> None:
+    """They have no part after a colon."""
+    assert [parse_attach(text).kind for text in ("begin", "end")] == [AttachKind.BEGIN, AttachKind.END]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ("process:begin", "process has no event 'begin'"),
+        ("process:strat", "did you mean 'process:start'?"),
+        ("net:opened", "did you mean 'net:open'?"),
+        ("system", "is not complete"),
+        ("begin:now", "must be 'begin' alone"),
+        ("interval:", "is not complete"),
+        ("interval:5", "is not an interval from 1ms to a year"),
+        ("interval:0s", "is not an interval"),
+        ("interval:10us", "is not an interval"),
+        ("interval:9000h", "is not an interval"),
         ("tracepiont:sched:sched_switch", "did you mean 'tracepoint:'?"),
         ("sycall:read:enter", "did you mean 'syscall:'?"),
         ("", "unknown kind of event ''"),

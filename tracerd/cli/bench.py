@@ -46,3 +46,14 @@ def events(as_json: bool = False, source: Path | None = None) -> None:
         return
     for row in recorded:
         click.echo(f"{row['what']:<14}{row['ns_per_event']:>8} ns per event {row['events_per_s']:>14,} events/s")
+
+
+@command.command("system")
+@click.option("--processes", type=click.IntRange(1), default=1000, show_default=True, help="To start beside others.")
+@json_option
+def system(as_json: bool = False, processes: int = 1000) -> None:
+    """What a poll of processes, connections and the machine's numbers costs, with each reader."""
+    from tracerd.bench import system as bench
+
+    rows = bench.run(processes)
+    print_json({"rows": [row.to_json() for row in rows]}) if as_json else click.echo(bench.render(rows))

@@ -1,4 +1,4 @@
-"""`tracerd events FILE.etl`: what a recording contains, by header kind and provider."""
+"""`tracerd events FILE`: what a recording contains."""
 
 from __future__ import annotations
 
@@ -8,21 +8,29 @@ from uuid import UUID
 import click
 from rich.table import Table
 
+from tracerd.cli import events_trec
 from tracerd.cli.output import count, json_option, print_json, size, text_console
 from tracerd.errors import NotSupported
 from tracerd.sources.etl import EtlFacts, EtlSource, EventCounts
 from tracerd.sources.etl_names import provider_name
+from tracerd.sources.trec.reader import is_trec
 
 
 @click.command("events")
 @click.argument("source")
-@click.option("--count", "only_count", is_flag=True, help="Count events by header kind and provider (the default).")
+@click.option("--count", "only_count", is_flag=True, help="Count its events (the default).")
+@click.option("--fields", is_flag=True, help="Show the layout of its events (.trec).")
 @json_option
-def command(source: str, only_count: bool, as_json: bool) -> None:  # noqa: ARG001  --count is the only mode yet
-    """Count what the recording SOURCE (a .etl file) contains."""
+def command(source: str, only_count: bool, fields: bool, as_json: bool) -> None:  # noqa: ARG001  --count is the default
+    """Count what the recording SOURCE (a .trec or .etl file) contains, or show how its events are laid out."""
     name = source.removeprefix("etl:")
+    if is_trec(Path(name)):
+        events_trec.fields(Path(name), as_json) if fields else events_trec.counts(Path(name), as_json)
+        return
+    if fields:
+        raise NotSupported(f"fields of {source!r}", "a .etl does not say how its events are laid out")
     if ":" in source and not source.startswith("etl:") and not Path(source).exists():
-        raise NotSupported(f"events of {source!r}", "only recordings (.etl) can be looked into; try 'tracerd run'")
+        raise NotSupported(f"events of {source!r}", "only recordings can be looked into; try 'tracerd run'")
     recording = EtlSource(name)
     try:
         facts, counts = recording.facts(), recording.count()

@@ -12,7 +12,9 @@ from tracerd.config import read_probe
 from tracerd.errors import NotPermitted, NotSupported
 from tracerd.linux.tracefs import tracefs
 from tracerd.platforms import PLATFORMS
+from tracerd.platforms.linux import LINUX
 from tracerd.runtime.locate import shipped_probes
+from tracerd.sources.names import EVENTS
 from tracerd.sources.schema.etw_names import KERNEL_GROUPS, PROVIDERS
 from tracerd.sources.schema.tracefs import list_events, read_format
 
@@ -68,18 +70,19 @@ def _helpers() -> list[Row]:
 
 def _events(glob: str) -> list[Row]:
     """Return events whose full name matches; what this machine forbids is told unless something else matched."""
-    rows: list[Row] = []
+    rows: dict[str, Row] = {}
     refusals: list[NotPermitted | NotSupported] = []
     for prefix, find in _FINDERS.items():
         if not (fnmatch.fnmatch(prefix, glob.split(":")[0])):
             continue
         try:
-            rows += [{"event": name} for name in find() if fnmatch.fnmatch(name, glob) or name.startswith(f"{glob}:")]
+            names = [name for name in find() if fnmatch.fnmatch(name, glob) or name.startswith(f"{glob}:")]
+            rows |= {name: {"event": name} for name in names}
         except (NotPermitted, NotSupported) as refusal:
             refusals.append(refusal)
     if refusals and not rows:
         raise refusals[0]
-    return [_with_fields(row) for row in rows] if len(rows) <= FIELDS_UP_TO else rows
+    return [_with_fields(row) for row in rows.values()] if len(rows) <= FIELDS_UP_TO else list(rows.values())
 
 
 def _tracepoints() -> Iterator[str]:
@@ -108,27 +111,43 @@ def _etw_kernel() -> Iterator[str]:
             yield f"etw-kernel:{group.name}"
 
 
+def _every_machine() -> Iterator[str]:
+    return (f"{kind.value}:{event}" for kind, events in EVENTS.items() for event in events)
+
+
+def _timed() -> Iterator[str]:
+    yield from ("interval:1s", "begin", "end")
+
+
 _FINDERS: dict[str, Callable[[], Iterator[str]]] = {
     "tracepoint": _tracepoints,
     "syscall": _syscalls,
+    "process": _every_machine,
+    "net": _every_machine,
+    "system": _every_machine,
+    "interval": _timed,
+    "begin": _timed,
+    "end": _timed,
     "etw": _etw,
     "etw-kernel": _etw_kernel,
 }
 
 
 def _with_fields(row: Row) -> Row:
-    kind, _, rest = str(row["event"]).partition(":")
-    if kind != "tracepoint":
+    """Add the fields of a tracepoint's record, or of the context that the event's programs get."""
+    event = str(row["event"])
+    kind, _, rest = event.partition(":")
+    if kind == "tracepoint":
+        category, _, name = rest.partition(":")
+        layout = read_format(tracefs(), category, name)
+        fields = [(field.name, field.ctype, field.offset, field.size) for field in layout.fields if not field.common]
+    elif kind == "syscall":
         return row
-    category, _, name = rest.partition(":")
-    layout = read_format(tracefs(), category, name)
-    return row | {
-        "fields": [
-            {"name": field.name, "type": field.ctype, "offset": field.offset, "size": field.size}
-            for field in layout.fields
-            if not field.common
-        ]
-    }
+    else:
+        of_type = LINUX.type_of_section(kind)
+        assert of_type is not None
+        fields = [(field.name, field.ctype, field.offset, field.size) for field in of_type.context.fields]
+    return row | {"fields": [dict(zip(("name", "type", "offset", "size"), field, strict=True)) for field in fields]}
 
 
 def _print(row: Row) -> None:

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from tracerd.cli.output import FORMATS, count, duration
+from tracerd.cli.output import FORMATS, count, duration, size, time_of_day
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Column, Ledger, Table
 from tracerd.views.spec import ColumnSpec, ViewSpec
@@ -56,19 +56,45 @@ def _rate(table: Table, before: Table, name: str, places: Sequence[int], seconds
     return np.maximum(table.columns[name].astype(np.float64) - base, 0) / seconds
 
 
-def screen(snapshot: SessionSnapshot, shown: Sequence[Shown], rows: int) -> RenderableType:
-    """Return everything for one moment, at most `rows` rows in each table."""
+LEAST_ROWS = 3
+"""Of a table that does not say how many it wants."""
+
+
+def screen(snapshot: SessionSnapshot, shown: Sequence[Shown], rows: int | None, lines: int) -> RenderableType:
+    """Return everything for one moment: `rows` rows in each table, or as many as fit into `lines` with all tables."""
     parts: list[RenderableType] = []
-    for one in shown:
-        parts.append(grid(one, rows))
+    placed = [rows] * len(shown) if rows is not None else share_rows(shown, lines)
+    for one, most in zip(shown, placed, strict=False):
+        if len(shown) > 1:
+            parts.append(Text(one.table.name, style="bold cyan"))
+        parts.append(grid(one, most, snapshot.clock_offset_ns))
+    hidden = [one.table.name for one in shown[len(placed) :]]
+    if hidden:
+        parts.append(Text(f"… no room for: {', '.join(hidden)}", style="dim"))
     parts += [Text(f"printed  {line}") for line in snapshot.printed[-PRINTED:]]
     parts.append(footer(snapshot))
     return Group(*parts)
 
 
+def share_rows(shown: Sequence[Shown], lines: int) -> list[int]:
+    """Divide the lines of a screen among the first tables, as many as fit, at least one.
+
+    Tables that say how many rows they want get as many as they can fill; the others share what is left. Each has a
+    header and a note of hidden rows, and a title if there are several.
+    """
+    overhead = 3 if len(shown) > 1 else 2
+    least = [min(one.view.rows, max(len(one.table), 1)) if one.view.rows else LEAST_ROWS for one in shown]
+    while len(least) > 1 and sum(least) + overhead * len(least) > lines:
+        least.pop()
+    spare = max(lines - sum(least) - overhead * len(least), 0)
+    takers = sum(not one.view.rows for one in shown[: len(least)])
+    return [want if one.view.rows else want + spare // takers for one, want in zip(shown, least, strict=False)]
+
+
 def footer(snapshot: SessionSnapshot) -> RenderableType:
     """Return what stands below all tables: rings, full maps, cost, and the ledger."""
-    return Group(*full_maps(snapshot), *ring_lines(snapshot), cost_line(snapshot), ledger_line(snapshot.ledger))
+    lines = (*full_maps(snapshot), *ring_lines(snapshot), cost_line(snapshot), ledger_line(snapshot.ledger))
+    return Group(*lines, *via_lines(snapshot.ledger))
 
 
 def full_maps(snapshot: SessionSnapshot) -> list[Text]:
@@ -93,8 +119,8 @@ def ring_lines(snapshot: SessionSnapshot) -> list[Text]:
     return lines
 
 
-def grid(shown: Shown, rows: int) -> RenderableType:
-    """Return one table as rich draws it, ordered by rate where there is one."""
+def grid(shown: Shown, rows: int, clock_offset_ns: int) -> RenderableType:
+    """Return one table as rich draws it, ordered by rate where there is one. The offset makes unix time of events'."""
     table, view = shown.table, shown.view
     result = Grid(box=None, pad_edge=False, header_style="bold", show_edge=False)
     columns = view.columns or tuple(ColumnSpec(name, name) for name in table.columns)
@@ -104,7 +130,7 @@ def grid(shown: Shown, rows: int) -> RenderableType:
             result.add_column(f"{column.name}/s", justify="right", style="bold")
         result.add_column(_title(column), justify="right" if numeric else "left", no_wrap=True)
     for row in order(shown)[:rows]:
-        result.add_row(*(cell for column in columns for cell in _cells(shown, column, row)))
+        result.add_row(*(cell for column in columns for cell in _cells(shown, column, row, clock_offset_ns)))
     hidden = len(table) - rows
     if hidden > 0:
         return Group(result, Text(f"… and {hidden:,} more rows", style="dim"))
@@ -125,14 +151,19 @@ def _title(column: ColumnSpec) -> str:
     return column.name.removesuffix("_ns") if column.unit.endswith("ns") else column.name
 
 
-def _cells(shown: Shown, column: ColumnSpec, row: int) -> list[str]:
+def _cells(shown: Shown, column: ColumnSpec, row: int, clock_offset_ns: int) -> list[str]:
     value = shown.table.columns[column.name][row]
-    text = _text(value, column)
+    text = _text(value, column, clock_offset_ns)
     rate = shown.rates.get(column.name)
-    return [text] if rate is None else [count(float(rate[row])), text]
+    if rate is None:
+        return [text]
+    per_second = float(rate[row])
+    return [size(per_second) if column.unit == "bytes" else count(per_second), text]
 
 
-def _text(value: object, column: ColumnSpec) -> str:
+def _text(value: object, column: ColumnSpec, clock_offset_ns: int) -> str:
+    if isinstance(value, int | float | np.number) and column.unit == "boot_ns":
+        return time_of_day(int(value) + clock_offset_ns) if value else "-"
     if isinstance(value, int | float | np.number) and column.unit in FORMATS:
         return FORMATS[column.unit](int(value)) if value else "-"
     return count(float(value)) if column.rate and isinstance(value, np.number) else str(value)
@@ -175,3 +206,12 @@ def ledger_line(ledger: Mapping[str, Ledger]) -> Text:
     if missing:
         text.append(f" + {count(missing)} under way", style="dim")
     return text
+
+
+def via_lines(ledger: Mapping[str, Ledger]) -> list[Text]:
+    """Return a line for every way that events come which their names do not tell, with what it cannot see."""
+    names: dict[str, list[str]] = {}
+    for name, entry in ledger.items():
+        if entry.via:
+            names.setdefault(entry.via, []).append(name)
+    return [Text(f"via  {', '.join(events)}: {via}", style="dim") for via, events in names.items()]

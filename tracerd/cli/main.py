@@ -13,6 +13,7 @@ from tracerd.errors import TracerdError
 
 COMMANDS = {
     "run": "attach probes and print live tables until Ctrl-C",
+    "record": "keep events in a file",
     "replay": "run a probe over a recording",
     "new": "make a probe to start from",
     "build": "compile a probe's C with the clang of this machine, and prove it",

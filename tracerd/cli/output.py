@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 import numpy as np
 from rich.console import Console
+
+from tracerd.snapshot import Ledger
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -29,6 +31,22 @@ def print_json(document: object) -> None:
     """Print one JSON document, indented when a person looks."""
     indent = 2 if sys.stdout.isatty() else None
     click.echo(json.dumps(document, indent=indent, default=_plain, ensure_ascii=False))
+
+
+def ledger_json(ledger: Mapping[str, Ledger]) -> dict[str, object]:
+    """Return a ledger by event, in the shape that all commands print (DESIGN §11)."""
+    return {
+        event: {
+            "produced": entry.produced,
+            "delivered": entry.delivered,
+            "lost": entry.lost,
+            "dropped": entry.dropped_in_ring,
+            "filtered": entry.filtered,
+            "failed": entry.failed,
+            **({"via": entry.via} if entry.via else {}),
+        }
+        for event, entry in ledger.items()
+    }
 
 
 def _plain(value: object) -> object:
@@ -57,11 +75,6 @@ def time_of_day(unix_ns: int) -> str:
     return time.strftime("%H:%M:%S", time.localtime(unix_ns / 1e9)) + f".{unix_ns // 10**6 % 1000:03}"
 
 
-def time_since_boot(boot_ns: int) -> str:
-    """Print a time on this machine's CLOCK_MONOTONIC as local time of day."""
-    return time_of_day(boot_ns + time.time_ns() - time.monotonic_ns())
-
-
 def count(number: float) -> str:
     """Print a number with thousands separators."""
     return f"{number:,.0f}"
@@ -75,11 +88,16 @@ def size(number: float) -> str:
     return f"{number:.0f} B"
 
 
+def percent(permille: float) -> str:
+    """Print thousandths as a percentage."""
+    return f"{permille / 10:.1f}%"
+
+
 FORMATS: dict[str, Callable[[int], str]] = {
     "count": count,
     "ns": duration,
     "unix_ns": time_of_day,
-    "boot_ns": time_since_boot,
     "bytes": size,
+    "permille": percent,
 }
-"""How a column's `unit` is printed; zero is a dash."""
+"""How a column's `unit` is printed; zero is a dash. `boot_ns` needs the offset of the events' clock: `live` has it."""

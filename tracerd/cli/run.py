@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from types import FrameType
 
 import click
 from rich.console import Console
 from rich.live import Live
 
 from tracerd.cli import live as screen
-from tracerd.cli.output import duration, json_option, print_json, text_console
+from tracerd.cli.interrupt import Interrupt, interruptible
+from tracerd.cli.live_options import live_options
+from tracerd.cli.output import duration, json_option, ledger_json, print_json, text_console
 from tracerd.config import Probe
-from tracerd.errors import NotPermitted, NotSupported
+from tracerd.errors import NotPermitted, NotSupported, SourceError
 from tracerd.runtime import Session, Settings
 from tracerd.runtime.locate import locate, shipped_probes
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Table
-from tracerd.sources.perf import PerfOptions
+from tracerd.sources.choose import LiveOptions
 from tracerd.vm.policy import Asked, Integrity
 
 engine_option = click.option(
     "--engine", type=click.Choice(["auto", "jit", "interpreter", "native"]), help="Override the probes' engine."
 )
 
-DEFAULT_PROBE, FALLBACK_PROBE, FALLBACK_RECORDING = "syscalls", "etl_processes", "demo.etl"
+BELOW = 6
+"""Lines of a screen that are no tables': what was proved stands above them, cost and ledger below."""
+
+DEFAULT_PROBE, UNPRIVILEGED_PROBE = "syscalls", "host"
+RECORDED_PROBE, RECORDING = "etl_processes", "demo.etl"
+"""What `tracerd run` shows without arguments: the first that this machine and user can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,7 @@ class Watch:
 @click.option("-d", "--duration", "seconds", type=click.FloatRange(min=0), help="Stop after SEC, counted from attach.")
 @click.option("-i", "--interval", type=click.FloatRange(min=0.1), default=1.0, help="Seconds between tables.")
 @click.option("-n", "--rows", type=click.IntRange(min=1), help="Rows per table.")
-@click.option("--pages", type=int, default=2048, show_default=True, help="Ring size per CPU in pages, a power of two.")
-@click.option("--self", "include_self", is_flag=True, help="Show tracerd's own events too.")
+@live_options
 @engine_option
 @json_option
 @click.pass_obj
@@ -59,27 +61,33 @@ def command(
     seconds: float | None,
     interval: float,
     rows: int | None,
-    pages: int,
-    include_self: bool,
+    live: LiveOptions,
     engine: Asked | None,
     as_json: bool,
 ) -> None:
     """Attach PROBES (shipped names, probe.toml files or .bpf.o objects) and print live tables.
 
-    Without PROBES: every system call of this machine, or a recording that comes with tracerd if that is not permitted.
+    Without PROBES: every system call of this machine; where that is not permitted, its processes, connections and
+    load; where even that cannot be had, a recording that comes with tracerd.
     """
-    settings = Settings(
-        code_integrity=code_integrity,
-        engine=engine,
-        perf=PerfOptions(pages=pages, include_self=include_self),
-    )
+    settings = Settings(code_integrity=code_integrity, engine=engine, live=live)
     watched = Watch(seconds, interval, rows, as_json)
     if probes:
         run([locate(name) for name in probes], settings, watched)
-        return
+    else:
+        run_what_can_be_had(settings, watched)
+
+
+def run_what_can_be_had(settings: Settings, watched: Watch) -> None:
+    """Run the default probe, or the best that this user is permitted, having said why not the better one."""
     try:
         run([locate(DEFAULT_PROBE)], settings, watched)
+        return
     except (NotPermitted, NotSupported) as refusal:
+        click.echo(f"tracerd: {refusal}; showing what needs no privilege (probe {UNPRIVILEGED_PROBE!r})", err=True)
+    try:
+        run([locate(UNPRIVILEGED_PROBE)], settings, watched)
+    except (NotPermitted, NotSupported, SourceError) as refusal:
         click.echo(f"tracerd: {refusal}; showing the recording that comes with tracerd (made, not captured)", err=True)
         run_recording(settings, watched)
 
@@ -94,13 +102,13 @@ def run(probes: list[Probe], settings: Settings, watched: Watch) -> None:
 
 def run_recording(settings: Settings, watched: Watch) -> None:
     """Replay the shipped recording through the probe that goes with it."""
-    recording = shipped_probes()[FALLBACK_PROBE].parent / FALLBACK_RECORDING
-    run([locate(FALLBACK_PROBE)], replace(settings, recording=recording), replace(watched, live=False))
+    recording = shipped_probes()[RECORDED_PROBE].parent / RECORDING
+    run([locate(RECORDED_PROBE)], replace(settings, recording=recording), replace(watched, live=False))
 
 
 def watch(session: Session, watched: Watch) -> None:
     """Start a session, show it until its time is over, stop it and print what it found."""
-    with _interruptible() as interrupted:
+    with interruptible() as interrupted:
         session.start()
         console = text_console()
         if not watched.as_json:
@@ -126,17 +134,7 @@ def document(session: Session, final: SessionSnapshot) -> dict[str, object]:
         "engine": {"name": program.engine, "reason": program.reason} if program else None,
         "seconds": final.seconds,
         "tables": {table.name: table.rows() for _, table in session.tables(final)},
-        "ledger": {
-            event: {
-                "produced": entry.produced,
-                "delivered": entry.delivered,
-                "lost": entry.lost,
-                "dropped": entry.dropped_in_ring,
-                "filtered": entry.filtered,
-                "failed": entry.failed,
-            }
-            for event, entry in final.ledger.items()
-        },
+        "ledger": ledger_json(final.ledger),
         "programs": [
             {
                 "name": each.name,
@@ -162,27 +160,6 @@ def document(session: Session, final: SessionSnapshot) -> dict[str, object]:
     }
 
 
-class Interrupt:
-    """Set by Ctrl-C or SIGTERM: the session is then stopped in order, with its last tables and its ledger."""
-
-    def __init__(self) -> None:
-        self.set = False
-
-    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
-        self.set = True
-
-
-@contextmanager
-def _interruptible() -> Iterator[Interrupt]:
-    interrupt = Interrupt()
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interrupt
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _over(session: Session, watched: Watch, deadline: float, interrupted: Interrupt) -> bool:
     return interrupted.set or session.ended or (watched.seconds is not None and time.monotonic() >= deadline)
 
@@ -205,14 +182,7 @@ def _live(session: Session, watched: Watch, console: Console, interrupted: Inter
             found = session.tables(snapshot)
             shown = [screen.with_rates(view, table, before.get(table.name), now - then) for view, table in found]
             before, then = {table.name: table for _, table in found}, now
-            display.update(screen.screen(snapshot, shown, _rows(watched, console, len(shown))), refresh=True)
-
-
-def _rows(watched: Watch, console: Console, tables_shown: int) -> int:
-    """Rows that fit: each table has a header and a note; announcements stand above, cost and ledger below all."""
-    if watched.rows is not None:
-        return watched.rows
-    return max(3, (console.height - 6) // max(tables_shown, 1) - 2)
+            display.update(screen.screen(snapshot, shown, watched.rows, console.height - BELOW), refresh=True)
 
 
 def _announce(session: Session, console: Console) -> None:
@@ -228,10 +198,12 @@ def _announce(session: Session, console: Console) -> None:
 
 
 def _summary(session: Session, final: SessionSnapshot, watched: Watch, console: Console, *, rates: bool) -> None:
-    rows = watched.rows or (20 if console.is_terminal or watched.live else 50)
+    default = 20 if console.is_terminal or watched.live else 50
     for view, table in session.tables(final):
         console.rule(f"{table.name}: {len(table):,} rows in {final.seconds:.1f} s", style="dim", align="left")
-        console.print(screen.grid(screen.averaged(view, table, final.seconds if rates else 0), rows))
+        rows = watched.rows or view.rows or default
+        shown = screen.averaged(view, table, final.seconds if rates else 0)
+        console.print(screen.grid(shown, rows, final.clock_offset_ns))
     for line in final.printed:
         console.print(f"printed  {line}", markup=False)
     console.print()

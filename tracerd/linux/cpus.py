@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 _SYSFS = Path("/sys/devices/system/cpu")
@@ -20,3 +22,8 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
 def online(sysfs: Path = _SYSFS) -> tuple[int, ...]:
     """Return the ids of the CPUs that run now."""
     return parse_cpu_list((sysfs / "online").read_text())
+
+
+def cpu_slots() -> int:
+    """Return the number of per-CPU slots that this machine's CPUs need: the highest id plus one. On any OS."""
+    return max(online()) + 1 if sys.platform == "linux" else os.cpu_count() or 1

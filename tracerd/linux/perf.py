@@ -18,6 +18,14 @@ def paranoid() -> int | None:
     return _sysctl("perf_event_paranoid")
 
 
+def initial_pid_namespace() -> bool:
+    """True if process ids here are the machine's own, as in the kernel's records (PROC_PID_INIT_INO)."""
+    try:
+        return Path("/proc/self/ns/pid").readlink() == Path("pid:[4026531836]")
+    except OSError:
+        return False                     # no /proc: nothing here can be told by its number
+
+
 def _sysctl(name: str) -> int | None:
     try:
         return int((_SYSCTL / name).read_text())

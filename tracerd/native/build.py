@@ -12,7 +12,10 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path("tracerd/native")
-BORDER = ("run", "maps", "interpreter", "links", "ticks", "batch", "contexts", "perf", "linux", "etl")
+BORDER = (
+    "run", "maps", "interpreter", "links", "ticks", "etw", "batch", "recorder", "contexts", "processes", "perf",
+    "linux", "proc", "etl",
+)
 """Border headers in the order in which they depend on one another."""
 
 UNIX_FLAGS = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror=implicit-function-declaration"]

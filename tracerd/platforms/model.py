@@ -101,6 +101,17 @@ class ContextField:
     kind: FieldKind = FieldKind.NUMBER
     native_offset: int = -1      # -1: the same as offset
 
+    @property
+    def ctype(self) -> str:
+        """The field's type as a C program declares it."""
+        if self.kind.pointer:
+            return "const u8 *"
+        if self.kind is FieldKind.TEXT:
+            return f"char[{self.size}]"
+        if self.size not in (1, 2, 4, 8):
+            return f"u8[{self.size}]"
+        return f"{'s' if self.kind is FieldKind.SIGNED else 'u'}{8 * self.size}"
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

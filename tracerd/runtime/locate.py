@@ -57,8 +57,14 @@ def source_of(path: str, program: str, section: str) -> str:
     kind, _, rest = section.partition("/")
     if kind in ("tracepoint", "tp") and rest.count("/") == 1:
         return "tracepoint:" + rest.replace("/", ":")
-    if kind in ("etw", "etw-kernel") and rest:
+    if kind in _NAMED and rest:
         return f"{kind}:{rest.replace('/', ':')}"
+    if section in ("begin", "end"):
+        return section
     raise ConfigError(
         path, f"section {section!r} of program {program!r} does not say where to attach; a probe.toml can"
     )
+
+
+_NAMED = ("etw", "etw-kernel", "process", "net", "system", "interval")
+"""Sections that are attach names with slashes for colons: "process/start", "interval/5s"."""

@@ -23,6 +23,7 @@ class Pump:
     def __init__(self, serving: Serving, between: Callable[[], None]) -> None:
         """`between` is called after every turn, in this thread: ring buffers are emptied there."""
         self.source = serving.source
+        self.background = serving.background
         self.printed: deque[str] = deque(maxlen=PRINTED_LINES)
         self._between = between
         self._thread = threading.Thread(target=self._run, name=f"tracerd-pump-{serving.events[0]}", daemon=True)

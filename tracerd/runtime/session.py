@@ -21,8 +21,7 @@ from tracerd.runtime.rings import RingReader
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Ledger, Table
 from tracerd.sources.base import LinkRequest
-from tracerd.sources.choose import Serving, choose_sources
-from tracerd.sources.perf import PerfOptions
+from tracerd.sources.choose import LiveOptions, Serving, choose_sources
 from tracerd.verifier.job import Options
 from tracerd.verifier.sandbox import Verifier
 from tracerd.views.spec import ViewSpec
@@ -36,8 +35,9 @@ class Settings:
     code_integrity: Integrity = "auto"
     engine: Asked | None = None           # overrides every probe's own
     recording: Path | None = None
+    speed: float | None = None            # of a replay, in seconds of the recording per second; None: no waiting
     wait_for_code: bool = False           # False: the interpreter serves the first events while the JIT compiles
-    perf: PerfOptions = field(default_factory=PerfOptions)
+    live: LiveOptions = field(default_factory=LiveOptions)
     verify: Options = field(default_factory=Options)
 
 
@@ -53,6 +53,7 @@ class Session:
         self._pumps: list[Pump] = []
         self._started_ns = 0
         self._seconds: float | None = None
+        self._offset_ns: int | None = None    # of a recording's clock
 
     def __enter__(self) -> Session:
         return self
@@ -81,12 +82,12 @@ class Session:
     @property
     def ended(self) -> bool:
         """True once every source has come to its end (recordings do, live sources do not)."""
-        return all(pump.ended.is_set() for pump in self._pumps)
+        return all(pump.ended.is_set() for pump in self._awaited)
 
     def wait(self, seconds: float) -> bool:
         """Wait until every source has ended, at most that long. Returns whether they have."""
         deadline = time.monotonic() + seconds
-        return all(pump.ended.wait(max(deadline - time.monotonic(), 0)) for pump in self._pumps)
+        return all(pump.ended.wait(max(deadline - time.monotonic(), 0)) for pump in self._awaited)
 
     def snapshot(self) -> SessionSnapshot:
         """Copy everything collected so far. May be called while events flow, and after `stop`."""
@@ -102,6 +103,7 @@ class Session:
             programs=self._statistics(),
             ledger=ledger,
             pump_cpu_ns=sum(pump.cpu_ns for pump in self._pumps),
+            clock_offset_ns=self._offset_ns if self._offset_ns is not None else time.time_ns() - time.monotonic_ns(),
         )
 
     def tables(self, snapshot: SessionSnapshot) -> list[tuple[ViewSpec, Table]]:
@@ -115,7 +117,7 @@ class Session:
             TracerdError: what a pump met while it ran.
         """
         errors: list[TracerdError] = []
-        for pump in self._pumps:
+        for pump in reversed(self._pumps):
             try:
                 pump.stop()
             except TracerdError as error:
@@ -137,7 +139,9 @@ class Session:
 
     def _start(self) -> None:
         points = [source for probe in self._wanted.values() for _, source in probe.attach]
-        chosen = choose_sources(points, self.settings.recording, self.settings.perf, (self._verifier.pid,))
+        settings = self.settings
+        chosen = choose_sources(points, settings.recording, settings.live, (self._verifier.pid,), settings.speed)
+        self._offset_ns = next((each.clock_offset_ns for each in chosen if each.clock_offset_ns is not None), None)
         self._pumps = [Pump(serving, self._empty_rings) for serving in chosen]
         cpus = max((serving.cpus for serving in chosen), default=1)
         for probe in self._wanted.values():
@@ -159,6 +163,10 @@ class Session:
 
     def _before_events(self) -> None:
         """Do what must be done once all is loaded and nothing runs yet: for sessions that scripts use."""
+
+    @property
+    def _awaited(self) -> list[Pump]:
+        return [pump for pump in self._pumps if not pump.background]
 
     def _rings(self) -> list[RingReader]:
         return [ring for loaded in self.probes.values() for ring in loaded.rings]

@@ -21,3 +21,4 @@ class SessionSnapshot:
     programs: tuple[ProgramStatistics, ...]
     ledger: Mapping[str, Ledger]                     # event -> balance
     pump_cpu_ns: int                                 # CPU time of the pump threads: what it cost
+    clock_offset_ns: int                             # unix time minus the clock of the events

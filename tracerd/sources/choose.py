@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tracerd.errors import NotSupported
+from tracerd.linux.cpus import cpu_slots
 from tracerd.sources.base import EventSource
 from tracerd.sources.etl import EtlSource
 from tracerd.sources.etl_names import split_file
 from tracerd.sources.names import AttachKind, AttachName, parse_attach
 from tracerd.sources.perf import PerfOptions, PerfSource
+from tracerd.sources.system import SystemOptions, SystemSource
+from tracerd.sources.ticks import IntervalSource
+from tracerd.sources.trec.reader import is_trec
+from tracerd.sources.trec.source import TrecSource
+
+TRACEABLE = ("process:start", "process:exit")
+"""What comes from tracepoints where they are permitted, and is polled elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """How this machine's events are taken. `poll`: processes are polled even where tracepoints are permitted."""
+
+    perf: PerfOptions = field(default_factory=PerfOptions)
+    system: SystemOptions = field(default_factory=SystemOptions)
+    poll: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A source, how many CPUs its events come from, and the attach names it serves."""
+    """A source, how many CPUs its events come from, and the attach names it serves.
+
+    A session is over when all sources have ended that are not `background`. `clock_offset_ns` is unix time minus the
+    clock of a recording's events; None: they are this machine's.
+    """
 
     source: EventSource
     cpus: int
     events: tuple[str, ...]
+    background: bool = False
+    clock_offset_ns: int | None = None
 
 
 def choose_sources(
-    events: Iterable[str], recording: Path | None, options: PerfOptions, own_pids: Iterable[int] = ()
+    events: Iterable[str],
+    recording: Path | None,
+    options: LiveOptions,
+    own_pids: Iterable[int] = (),
+    speed: float | None = None,
 ) -> tuple[Serving, ...]:
-    """Return a source for every group of attach names. Nothing is attached yet, but recordings are open.
+    """Return a source for every group of attach names, in the order in which they are to be opened.
 
-    `own_pids` are tracerd's other processes, whose events are filtered like those of this one.
+    Nothing is attached yet, but recordings are open. `own_pids` are tracerd's other processes, whose events are
+    filtered like those of this one. Timed programs follow the clock of a lone recording, else this machine's.
 
     Raises:
         ConfigError: an attach name is not one.
@@ -36,35 +64,80 @@ def choose_sources(
         SourceError: a recording cannot be read.
     """
     names = [parse_attach(event) for event in dict.fromkeys(events)]
-    live = [name for name in names if name.kind.live_linux]
-    if recording is not None and live:
-        raise NotSupported(f"{live[0].text!r} from {recording}", "a recording has no live events of this machine")
-    chosen = [_recorded(path, served) for path, served in _recordings(names, recording).items()]
-    if live:
-        perf = PerfSource(options)
+    if recording is not None and is_trec(recording):
+        return (_replayed(recording, names, speed),)
+    timed = [name for name in names if name.kind.timed]
+    events_proper = [name for name in names if not name.kind.timed]
+    recorded = _recordings(events_proper, recording)
+    live = [name for name in events_proper if not any(name in served for served in recorded.values())]
+    if len(recorded) == 1 and not live:
+        ((path, served),) = recorded.items()
+        return (_recorded(path, served + timed),)
+    recordings = [_recorded(path, served) for path, served in recorded.items()]
+    timer = _timer(timed, background=bool(events_proper))
+    return (*timer, *_machine(live, cpu_slots() + len(timer), options, own_pids), *recordings)
+
+
+def _timer(timed: list[AttachName], *, background: bool) -> tuple[Serving, ...]:
+    """Return the live clock, if anything asks for it, first of all sources: they are stopped in the other order, so
+    begin programs run before all events and end programs after them. It has a slot behind the machine's CPUs."""
+    if not timed:
+        return ()
+    slot = cpu_slots()
+    return (Serving(IntervalSource(slot), slot + 1, _texts(timed), background),)
+
+
+def _machine(
+    live: list[AttachName], slot: int, options: LiveOptions, own_pids: Iterable[int]
+) -> Iterator[Serving]:
+    """Yield the sources of this machine's events; what is polled runs in the per-CPU slot `slot`."""
+    traced = [name for name in live if name.kind.live_linux]
+    polled = [name for name in live if name.kind.system]
+    if not options.poll and any(name.text in TRACEABLE for name in polled) and PerfSource.permitted() is None:
+        traced += [name for name in polled if name.text in TRACEABLE]
+        polled = [name for name in polled if name.text not in TRACEABLE]
+    if polled:
+        yield Serving(SystemSource(slot, options.system), slot + 1, _texts(polled))
+    if traced:
+        perf = PerfSource(options.perf)
         for pid in own_pids:
             perf.ignore(pid)
-        chosen.append(Serving(perf, perf.cpus, tuple(name.text for name in live)))
-    return tuple(chosen)
+        yield Serving(perf, perf.cpus, _texts(traced))
 
 
-def _recorded(path: Path, events: list[str]) -> Serving:
+def _replayed(path: Path, names: list[AttachName], speed: float | None) -> Serving:
+    """A recording of ours serves every kind of name: what it does not have it refuses itself."""
+    source = TrecSource(path, speed)
+    return Serving(source, source.cpus, _texts(names), clock_offset_ns=source.clock_offset_ns)
+
+
+def _recorded(path: Path, names: list[AttachName]) -> Serving:
     source = EtlSource(path)
-    return Serving(source, source.cpus, tuple(events))
+    return Serving(source, source.cpus, _texts(names), clock_offset_ns=source.clock_offset_ns)
 
 
-def _recordings(names: Iterable[AttachName], recording: Path | None) -> dict[Path, list[str]]:
-    """Group the names that a recording serves by its file."""
-    files: dict[Path, list[str]] = {}
+def _recordings(names: Iterable[AttachName], recording: Path | None) -> dict[Path, list[AttachName]]:
+    """Group the names that a recording serves by its file.
+
+    Raises:
+        NotSupported: Windows events without a recording, or events of this machine from one.
+    """
+    files: dict[Path, list[AttachName]] = {recording: []} if recording is not None else {}
     for name in names:
         if name.kind is AttachKind.ETL:
-            files.setdefault(Path(split_file(name.rest)[0]), []).append(name.text)
-        elif not name.kind.live_linux:
-            if recording is None:
-                raise NotSupported(
-                    f"live events of {name.text!r}",
-                    "live ETW sessions need Windows and come with a later version; "
-                    "give a recording: tracerd replay FILE.etl PROBE",
-                )
-            files.setdefault(recording, []).append(name.text)
+            files.setdefault(Path(split_file(name.rest)[0]), []).append(name)
+        elif recording is not None and not name.kind.etw:
+            raise NotSupported(f"{name.text!r} from {recording}", "a recording has no live events of this machine")
+        elif recording is not None:
+            files.setdefault(recording, []).append(name)
+        elif name.kind.etw:
+            raise NotSupported(
+                f"live events of {name.text!r}",
+                "live ETW sessions need Windows and come with a later version; "
+                "give a recording: tracerd replay FILE.etl PROBE",
+            )
     return files
+
+
+def _texts(names: Iterable[AttachName]) -> tuple[str, ...]:
+    return tuple(name.text for name in names)

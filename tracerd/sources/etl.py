@@ -20,13 +20,12 @@ from tracerd.errors import NotSupported, RunError, SourceError
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, ledger
-from tracerd.sources.etl_names import EtwMatch, parse_name
-from tracerd.sources.schema.etw_names import KERNEL_GROUPS
-from tracerd.sources.ticks import new_run, take_printed
+from tracerd.sources.etw_matcher import EtwMatcher
+from tracerd.sources.names import parse_attach
+from tracerd.sources.ticks import RECORDED_CATCH_UP, Ticks, new_run, take_printed
 
 _COMPRESSIONS = {2: "LZNT1", 3: "XPRESS", 4: "XPRESS_HUFF"}
 _CLOCKS = {1: "qpc", 2: "system", 3: "cycles"}
-_CONTEXT_BYTES = 96
 _ROWS = 73728                                 # every hook and as many providers as the core keeps apart
 _SEED = 0x7472616365726400                    # of get_prandom_u32: replays give the same numbers
 
@@ -88,7 +87,8 @@ class EtlSource:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.run, self._print_buffer = new_run(_SEED)
-        self._names: dict[str, int] = {}
+        self._matcher: EtwMatcher | None = None
+        self._ticks: Ticks | None = None
         self._descriptor = _open(self.path)
         self._facts: Any = ffi.new("struct tr_etl_facts *")
         self._etl: Any = lib.tr_etl_open(self._descriptor, self._facts)
@@ -100,6 +100,17 @@ class EtlSource:
     def cpus(self) -> int:
         """Slots that per-CPU maps need."""
         return int(self._facts.cpus)
+
+    @property
+    def clock_offset_ns(self) -> int:
+        """Unix time minus the recording's own clock."""
+        start = self._facts.start_ticks
+        return int(lib.tr_etl_unix_ns(self._facts, start) - lib.tr_etl_clock_ns(self._facts, start))
+
+    @property
+    def first_ns(self) -> int:
+        """The start of the recording on its own clock."""
+        return max(int(lib.tr_etl_clock_ns(self._facts, self._facts.start_ticks)), 0)
 
     def facts(self) -> EtlFacts:
         """Return what the recording says of itself."""
@@ -151,11 +162,13 @@ class EtlSource:
             SourceError: too many links or CPUs, or a program reads more than an event's context.
         """
         etl = self._live()
-        wanted = [(link, parse_name(link.event)) for link in links]
-        for group in KERNEL_GROUPS:
-            lib.tr_etl_add_group(etl, group.group, UUID(group.guid).bytes_le)
-        for link, match in wanted:
-            self._add(etl, link, match)
+        timed = [link for link in links if parse_attach(link.event).kind.timed]
+        matched = [link for link in links if link not in timed]
+        self._matcher = EtwMatcher(str(self.path), matched)
+        lib.tr_etl_set_matcher(etl, self._matcher.native)
+        if timed:
+            self._ticks = Ticks(timed, unix_offset_ns=self.clock_offset_ns, cpu=0, catch_up=RECORDED_CATCH_UP)
+            lib.tr_etl_set_ticks(etl, self._ticks.native)
         error = lib.tr_etl_begin(etl)
         if error:
             raise SourceError(str(self.path), _WALK_ERRORS.get(error, "cannot be walked"))
@@ -169,7 +182,9 @@ class EtlSource:
         return take_printed(self.run, self._print_buffer)
 
     def stop(self) -> None:
-        """Nothing runs on by itself: what has not been walked yet was never produced."""
+        """Run the end programs. What has not been walked yet was never produced."""
+        if self._ticks is not None:
+            self._ticks.end(self.run)
 
     def statistics(self) -> Mapping[str, Ledger]:
         """Return each name's ledger, and that of the file for the events that no name asked for.
@@ -178,10 +193,9 @@ class EtlSource:
         filtered the events without a program, so the rows add up to all that was recorded.
         """
         raw: Any = ffi.new("struct tr_ledger *")
-        ledgers = {}
-        for name, number in self._names.items():
-            lib.tr_etl_ledger(self._live(), number, raw)
-            ledgers[name] = ledger(raw)
+        ledgers = {**self._matcher.statistics()} if self._matcher else {}
+        if self._ticks is not None:
+            ledgers.update(self._ticks.statistics())
         lib.tr_etl_rest(self._live(), raw)
         whole = f"etl:{self.path}"
         ledgers[whole] = ledgers[whole] + ledger(raw) if whole in ledgers else ledger(raw)
@@ -198,19 +212,15 @@ class EtlSource:
             lib.tr_etl_close(self._etl)
             os.close(self._descriptor)
             self._etl = None
+        for part in (self._matcher, self._ticks):
+            if part is not None:
+                part.close()
+        self._matcher = self._ticks = None
 
     def _live(self) -> Any:
         if self._etl is None:
             raise SourceError(str(self.path), "is closed")
         return self._etl
-
-    def _add(self, etl: Any, link: LinkRequest, match: EtwMatch) -> None:
-        if link.need > _CONTEXT_BYTES:
-            raise SourceError(link.event, f"its program reads {link.need} context bytes, an event has {_CONTEXT_BYTES}")
-        if link.event not in self._names:
-            self._names[link.event] = lib.tr_etl_add_match(etl, _native_match(match))
-        if lib.tr_etl_add_link(etl, link.program, self._names[link.event], link.need) < 0:
-            raise SourceError(str(self.path), "too many links")
 
 
 _WALK_ERRORS = {
@@ -240,20 +250,6 @@ def _refusal(path: Path, facts: Any) -> SourceError | NotSupported:
     if facts.error == lib.TR_ETL_NO_MEMORY:
         return SourceError(str(path), "no memory for its index")
     return SourceError(str(path), "is not an ETW recording: it does not start with a trace header event")
-
-
-def _native_match(match: EtwMatch) -> Any:
-    native: Any = ffi.new("struct tr_etl_match *")
-    if match.provider is not None:
-        native.provider = match.provider.bytes_le
-        native.wants |= lib.TR_ETL_WANT_PROVIDER
-    if match.group is not None:
-        native.group = match.group
-        native.wants |= lib.TR_ETL_WANT_GROUP
-    if match.event is not None:
-        native.event = match.event
-        native.wants |= lib.TR_ETL_WANT_EVENT
-    return native
 
 
 def _row(row: Any) -> tuple[str, int]:

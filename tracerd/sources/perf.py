@@ -1,4 +1,5 @@
-"""Live Linux events: tracepoints and system calls through perf_event_open(2), one ring per CPU.
+"""Live Linux events: tracepoints, system calls and what is made of them (`perf_process`) through perf_event_open(2),
+one ring per CPU.
 
 The control plane only: names become tracepoint numbers, rings and links are made, refusals become sentences. All that
 happens per event is in `native/src/perf_pump.c`.
@@ -8,21 +9,22 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracerd.errors import ConfigError, NotSupported, RunError, SourceError
-from tracerd.linux.cpus import online
+from tracerd.errors import ConfigError, NotPermitted, NotSupported, RunError, SourceError
+from tracerd.linux.cpus import cpu_slots, online
 from tracerd.linux.perf import ADDING, refusal
 from tracerd.linux.tracefs import tracefs
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, ledger
 from tracerd.sources.names import parse_attach
+from tracerd.sources.perf_process import EXIT, START, ProcessEvents, is_process_event
 from tracerd.sources.schema.tracefs import TracepointFormat, read_format
-from tracerd.sources.tasks import Sweep, seed
+from tracerd.sources.tasks import Sweep, process_ids, seed
 
 _PRINT_BYTES = 65536
 
@@ -51,9 +53,12 @@ class PerfCost:
     task_reads: int
     cpu_ns: int                  # CPU time of the pump, programs included
     print_dropped: int
+    cpus_missed: tuple[int, ...]    # came online after the start: their events are not seen
     tasks: int                   # threads in the task table
     tasks_evicted: int
-    cpus_missed: tuple[int, ...]    # came online after the start: their events are not seen
+    processes: int = 0           # in the process table; 0 unless process events are asked for
+    processes_evicted: int = 0   # living processes forgotten for want of room
+    starts_early: int = 0        # told before their exec for want of room
 
 
 class PerfSource:
@@ -61,12 +66,31 @@ class PerfSource:
 
     def __init__(self, options: PerfOptions | None = None) -> None:
         self.options = options or PerfOptions()
-        self.cpus = max(online()) + 1        # slots that per-CPU maps need: ids may be sparse
+        self.cpus = cpu_slots()
         self._perf: Any = None
-        self._names: dict[str, int] = {}     # full name -> the core's number
+        self._names: dict[str, int] = {}     # full name -> its tracepoint's id
+        self._numbers: dict[int, int] = {}   # a tracepoint's id -> the core's number
+        self._processes: ProcessEvents | None = None
         self._ignored = set[int]() if self.options.include_self else {os.getpid()}
         self._cpus: tuple[int, ...] = ()
         self._sweep = Sweep()
+
+    @classmethod
+    def permitted(cls) -> NotPermitted | NotSupported | None:
+        """Return why `process:start` and `process:exit` cannot come from tracepoints here; None if they can.
+
+        Reads the layouts, opens one tracepoint on one CPU (what allows one allows all) and closes it again: some 30 ms.
+        """
+        source = cls(PerfOptions(pages=1))
+        try:
+            forks, *_ = ProcessEvents([], tracefs(), (START, EXIT)).formats.values()
+            source._make_rings(online()[:1])
+            source._add_event(forks.full_name, forks.id)
+        except (NotPermitted, NotSupported) as error:
+            return error
+        finally:
+            source.close()
+        return None
 
     def ignore(self, pid: int) -> None:
         """Count the events of another process of ours as filtered, like those of this one. Before or after `open`."""
@@ -88,11 +112,17 @@ class PerfSource:
         """
         if self._perf is not None:
             raise SourceError("perf", "is already open")
+        processes = [link for link in links if is_process_event(link.event)]
+        links = [link for link in links if not is_process_event(link.event)]
         formats = _formats(links)
+        if processes:
+            self._processes = ProcessEvents(processes, tracefs())
         try:
-            self._make_rings()
+            self._make_rings(online())
             self._make_events(formats)
             self._make_links(links, formats)
+            if self._processes is not None:
+                self._processes.follow(self._perf, self._numbers)
             for pid in self._ignored:
                 self._ignore_now(pid)
             self._start()
@@ -106,6 +136,8 @@ class PerfSource:
         if taken < 0:
             raise RunError("perf", f"pump: {os.strerror(-taken)}")
         self._sweep.step(self._live())
+        if self._processes is not None:
+            self._processes.step()
         return taken
 
     def wake(self) -> None:
@@ -125,13 +157,9 @@ class PerfSource:
 
     def statistics(self) -> Mapping[str, Ledger]:
         """Return the ledger of each event, by the name it was first asked for. Exact after `stop`."""
-        raw: Any = ffi.new("struct tr_ledger *")
-        ledgers = {}
-        for name, number in self._names.items():
-            error = lib.tr_perf_ledger(self._live(), number, raw)
-            if error < 0:
-                raise RunError(name, f"its counter cannot be read: {os.strerror(-error)}")
-            ledgers[name] = ledger(raw)
+        ledgers = {name: self._ledger(tracepoint) for name, tracepoint in self._names.items()}
+        if self._processes is not None:
+            ledgers |= self._processes.statistics() | self._helping(self._processes)
         return ledgers
 
     def cost(self) -> PerfCost:
@@ -142,7 +170,8 @@ class PerfSource:
         lib.tr_tasks_statistics(lib.tr_perf_tasks(self._live()), tasks)
         counted = {field: int(getattr(raw, field)) for field in PerfCost.__dataclass_fields__ if hasattr(raw, field)}
         missed = tuple(sorted(set(online()) - set(self._cpus)))
-        return PerfCost(**counted, tasks=tasks.tasks, tasks_evicted=tasks.evicted, cpus_missed=missed)
+        tracked = self._processes.counts() if self._processes is not None else {}
+        return PerfCost(**counted, **tracked, tasks=tasks.tasks, tasks_evicted=tasks.evicted, cpus_missed=missed)
 
     def printed(self) -> bytes:
         """Take what programs printed with bpf_trace_printk, as lines. From the pumping thread."""
@@ -155,13 +184,30 @@ class PerfSource:
         if self._perf is not None:
             lib.tr_perf_free(self._perf)
             self._perf = None
+        self._processes = None
+
+    def _helping(self, processes: ProcessEvents) -> dict[str, Ledger]:
+        """Return the rows of the tracepoints that only help to make process events."""
+        shown = set(self._names.values())
+        return {
+            name: self._ledger(tracepoint, via="for process events")
+            for name, tracepoint in processes.helpers().items()
+            if tracepoint not in shown
+        }
+
+    def _ledger(self, tracepoint: int, via: str = "") -> Ledger:
+        raw: Any = ffi.new("struct tr_ledger *")
+        error = lib.tr_perf_ledger(self._live(), self._numbers[tracepoint], raw)
+        if error < 0:
+            raise RunError("perf", f"the counter of tracepoint {tracepoint} cannot be read: {os.strerror(-error)}")
+        return ledger(raw, via)
 
     def _live(self) -> Any:
         if self._perf is None:
             raise SourceError("perf", "is not open")
         return self._perf
 
-    def _make_rings(self) -> None:
+    def _make_rings(self, cpus: Iterable[int]) -> None:
         pages = self.options.pages
         if pages < 1 or pages & (pages - 1):
             raise ConfigError(f"--pages {pages}", "must be a power of two")
@@ -169,7 +215,7 @@ class PerfSource:
         if self._perf == ffi.NULL:
             self._perf = None
             raise NotSupported("live events", "no memory for them, or not a Linux system")
-        self._cpus = tuple(cpu for cpu in online() if self._make_ring(cpu))
+        self._cpus = tuple(cpu for cpu in cpus if self._make_ring(cpu))
         if not self._cpus:
             raise SourceError("perf", "no CPU of this machine takes perf events")
 
@@ -184,22 +230,25 @@ class PerfSource:
         return True
 
     def _make_events(self, formats: Mapping[str, TracepointFormat]) -> None:
-        numbers: dict[int, int] = {}         # two names may mean one tracepoint
         for name, layout in formats.items():
-            if layout.id in numbers:
-                continue
-            number = lib.tr_perf_add_event(self._perf, layout.id)
-            if number < 0:
-                raise refusal(name, -number, ADDING)
-            numbers[layout.id] = number
-            self._names[name] = number
+            if layout.id not in self._numbers:           # two names may mean one tracepoint
+                self._add_event(name, layout.id)
+                self._names[name] = layout.id
+        for layout in self._processes.formats.values() if self._processes is not None else ():
+            if layout.id not in self._numbers:
+                self._add_event(layout.full_name, layout.id)
+
+    def _add_event(self, name: str, tracepoint: int) -> None:
+        number = lib.tr_perf_add_event(self._perf, tracepoint)
+        if number < 0:
+            raise refusal(name, -number, ADDING)
+        self._numbers[tracepoint] = number
 
     def _make_links(self, links: list[LinkRequest], formats: Mapping[str, TracepointFormat]) -> None:
-        number_of = {formats[name].id: number for name, number in self._names.items()}
         native: Any = ffi.new("struct tr_link[]", len(links))
         for row, link in zip(native, links, strict=True):
             row.program = link.program
-            row.event = number_of[formats[link.event].id]
+            row.event = self._numbers[formats[link.event].id]
             row.need = link.need
         error = lib.tr_perf_set_links(self._perf, native, len(links))
         if error < 0:
@@ -214,6 +263,8 @@ class PerfSource:
         self._begin(lib.tr_perf_start_tasks)
         seed(self._perf)
         self._begin(lib.tr_perf_start)
+        if self._processes is not None:
+            self._processes.seed(process_ids())
 
     def _begin(self, start: Callable[[Any], int]) -> None:
         error = start(self._perf)

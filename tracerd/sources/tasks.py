@@ -17,13 +17,16 @@ SWEEP_SECONDS = 1.0
 SWEEP_THREADS = 64               # 10 µs each: under 0.1 % of a CPU
 
 
+def process_ids() -> Iterator[int]:
+    """Yield the id of every process that /proc shows."""
+    yield from (int(process.name) for process in Path("/proc").iterdir() if process.name.isdecimal())
+
+
 def thread_ids() -> Iterator[int]:
     """Yield the id of every thread that /proc shows. Those that end meanwhile are left out."""
-    for process in Path("/proc").iterdir():
-        if not process.name.isdecimal():
-            continue
+    for process in process_ids():
         try:
-            threads = [int(thread.name) for thread in (process / "task").iterdir()]
+            threads = [int(thread.name) for thread in Path(f"/proc/{process}/task").iterdir()]
         except OSError:
             continue                 # ended meanwhile, or hidden (hidepid): the core knows it from its records
         yield from threads

@@ -51,6 +51,36 @@ def _ipv4(value: np.generic) -> str:
     return str(ipaddress.IPv4Address(int(value).to_bytes(4, "little")))
 
 
+def _ip(value: np.ndarray) -> str:
+    """Sixteen bytes in network order: an IPv6 address, or an IPv4 one as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2)."""
+    address = ipaddress.IPv6Address(value.astype(np.uint8).tobytes())
+    return str(address.ipv4_mapped or address)
+
+
+_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp"}
+
+
+def _protocol(value: np.generic) -> str:
+    """A number of the IANA registry of internet protocols."""
+    return _PROTOCOLS.get(int(value), str(int(value)))
+
+
+_TCP_STATES = (
+    "", "established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "time_wait", "close", "close_wait",
+    "last_ack", "listen", "closing",
+)
+
+
+def _tcp_state(value: np.generic) -> str:
+    """A number of the Linux kernel (include/net/tcp_states.h); 0 is none."""
+    number = int(value)
+    return _TCP_STATES[number] if number < len(_TCP_STATES) else str(number)
+
+
+def _yes(value: np.generic) -> str:
+    return "yes" if value else "no"
+
+
 def _guid(value: np.ndarray) -> str:
     """Sixteen bytes as Windows stores a GUID (the first three parts little-endian)."""
     return str(uuid.UUID(bytes_le=value.astype(np.uint8).tobytes()))
@@ -65,6 +95,10 @@ DECODERS: dict[str, Callable[..., str]] = {
     "errno": _errno,
     "hex": _hex,
     "ipv4": _ipv4,
+    "ip": _ip,
+    "protocol": _protocol,
+    "tcp_state": _tcp_state,
+    "yes": _yes,
     "guid": _guid,
     "ntstatus": _ntstatus,
 }

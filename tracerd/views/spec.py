@@ -13,7 +13,8 @@ class ColumnSpec:
     `percentile` (0–100) turns an array of log2 slots into that percentile, in the unit of what was measured.
     `merge` says how a per-CPU map's values become one. `rate` asks for a per-second column in live tables. `unit` says
     how tables for people print a number: "count" (thousands apart), "ns" (a duration), "unix_ns" and "boot_ns" (a
-    time of day; the latter from this machine's CLOCK_MONOTONIC), "bytes", or "" as it is. JSON has plain numbers.
+    time of day; the latter from this machine's CLOCK_MONOTONIC), "bytes", "permille" (as a percentage), or "" as it is.
+    JSON has plain numbers.
     """
 
     name: str
@@ -27,9 +28,13 @@ class ColumnSpec:
 
 @dataclass(frozen=True, slots=True)
 class ViewSpec:
-    """One table over one map. Without columns: all BTF fields of key and value."""
+    """One table over one map. Without columns: all BTF fields of key and value.
+
+    `rows` is how many rows a screen that shows several tables should give this one; 0: what the others leave.
+    """
 
     name: str
     map: str
     columns: tuple[ColumnSpec, ...] = ()
     sort: str = ""               # column name, "-" before it for descending
+    rows: int = 0

@@ -26,6 +26,8 @@ struct tr_batch_task {               /* who: as struct tr_run says it */
 /* ---- the feed: runs the programs of a batch's events ---------------------------------------------------------- */
 
 struct tr_feed;
+struct tr_ticks;
+struct tr_etw_matcher;
 
 /* `cpus`: slots of every per-CPU map; events of a CPU beyond are dropped. NULL: no memory. */
 struct tr_feed *tr_feed_new(uint32_t cpus);
@@ -39,12 +41,26 @@ int32_t tr_feed_add_event(struct tr_feed *feed, uint32_t context, int payload);
 int32_t tr_feed_set_links(struct tr_feed *feed, const struct tr_link *links, uint32_t count);
 
 /* Intervals that follow the events' clock: each event first lets them catch up. The ticks stay the caller's. */
-struct tr_ticks;
 void tr_feed_set_ticks(struct tr_feed *feed, struct tr_ticks *ticks);
+
+/* Events of this number are ETW events: their programs are found by name, and those that nobody asked for are passed
+   over there. The matcher is prepared and stays the caller's. Returns -1 if the event's contexts are too short. */
+int32_t tr_feed_set_matcher(struct tr_feed *feed, uint32_t event, struct tr_etw_matcher *matcher);
 
 /* Run the programs of all events of a batch. `batch` lies at a multiple of 8. Returns how many bytes were sound: `size`
    unless the batch makes no sense from there on. `run` is the caller's: its print buffer and random state are kept. */
 uint64_t tr_feed_run(struct tr_feed *feed, const void *batch, uint64_t size, struct tr_run *run);
+
+/* The same from the entry at `from` on, which is 0 or what the last call for this batch answered, and only up to the
+   first event that is later than `until_ns`: so a replay keeps the pace of a clock. Returns where it stopped. */
+uint64_t tr_feed_run_until(struct tr_feed *feed, const void *batch, uint64_t from, uint64_t size, uint64_t until_ns,
+                           struct tr_run *run);
+
+/* The time of the event that the last run stopped before as it was too late; all ones if it did not. */
+uint64_t tr_feed_next_ns(const struct tr_feed *feed);
+
+/* Events so far, whatever became of them. */
+uint64_t tr_feed_passed(const struct tr_feed *feed);
 
 /* The balance of one event so far. Events that no program asked for are filtered. */
 void tr_feed_ledger(const struct tr_feed *feed, uint32_t event, struct tr_ledger *ledger);

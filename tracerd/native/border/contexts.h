@@ -22,7 +22,7 @@ struct tr_process_context {
     uint64_t time_ns;                /* unix time of the event */
     uint64_t start_ns;               /* unix time the process began: with its pid, who it is */
     uint64_t lifetime_ns;            /* at the event */
-    uint64_t interval_ns;            /* sample: since the one before, 0 for the first */
+    uint64_t interval_ns;            /* sample: since the one before, or since it began if that is later; 0: the first */
     uint64_t user_ns;                /* CPU time so far */
     uint64_t system_ns;
     uint64_t cpu_ns;                 /* CPU time in the interval */
@@ -37,7 +37,7 @@ struct tr_process_context {
     uint32_t pid;
     uint32_t parent;
     uint32_t uid;                    /* 65534 where unknown, and on Windows */
-    int32_t exit_code;
+    int32_t exit_code;               /* the status; on Linux, minus the signal that ended it */
     uint32_t threads;
     uint32_t handles;                /* open files; on Windows, handles */
     char name[64];

@@ -2,6 +2,8 @@
    A recording is untrusted: everything in it is bounds-checked, damage is counted and never ends the walk. */
 
 struct tr_etl;
+struct tr_etw_matcher;
+struct tr_ticks;
 
 /* What went wrong in an open or a begin. 0 is none. */
 #define TR_ETL_NOT_RECORDING 1     /* no trace header event at its start */
@@ -36,44 +38,6 @@ struct tr_etl_facts {
     uint64_t torn_bytes;             /* of a last buffer that was cut off; its whole events are still walked */
 };
 
-/* What an etw program sees: 96 bytes, the offsets of platforms/linux.py. Numbers are the event's, 0 where its header
-   kind has none; pid and tid are 0xffffffff where it has none (PERFINFO). Kernel events by hook carry the class GUID
-   of their group and classic events by class GUID carry the hook, where the group is a known one. */
-struct tr_etw_context {
-    const uint8_t *data;             /* the event's payload: below 64 KiB, which the verifier relies on */
-    const uint8_t *data_end;
-    uint64_t time_ns;                /* unix time */
-    uint8_t provider[16];            /* GUID as it lies in memory */
-    uint8_t activity[16];
-    uint64_t keyword;
-    uint32_t pid;
-    uint32_t tid;
-    uint32_t cpu;
-    uint32_t pointer_size;           /* of the payload: 4 or 8 */
-    uint32_t hook;                   /* group << 8 | opcode; 0xffffffff for events that are not a kernel group's */
-    uint16_t id;                     /* manifest event id; WPP message number */
-    uint16_t task;
-    uint8_t version;
-    uint8_t channel;
-    uint8_t level;
-    uint8_t opcode;
-    uint16_t flags;                  /* EVENT_HEADER_FLAG_* */
-    uint8_t kind;                    /* TRACE_HEADER_TYPE_*: 1 … 4, 10, 11, 15 … 21 */
-    uint8_t reserved;
-};
-
-#define TR_ETL_WANT_PROVIDER 1
-#define TR_ETL_WANT_GROUP 2
-#define TR_ETL_WANT_EVENT 4
-
-/* Which events a name means. PROVIDER or GROUP: either may fit. No bits: every event. */
-struct tr_etl_match {
-    uint8_t provider[16];
-    uint32_t wants;                  /* TR_ETL_WANT_* */
-    uint16_t group;
-    uint16_t event;                  /* the id of manifest events and WPP messages, the opcode of all others */
-};
-
 /* Totals of one counting pass. */
 struct tr_etl_counts {
     uint64_t events;
@@ -97,10 +61,10 @@ void tr_etl_close(struct tr_etl *etl);
 /* Count all events; returns the number of rows filled, at most `capacity`, or -1 without memory. */
 int64_t tr_etl_count(struct tr_etl *etl, struct tr_etl_counts *counts, struct tr_etl_row *rows, uint32_t capacity);
 
-/* Before begin: the class GUID of a kernel group; a name (returns its number, or -1); a link of a program to it. */
-int32_t tr_etl_add_group(struct tr_etl *etl, uint32_t group, const uint8_t *provider);
-int32_t tr_etl_add_match(struct tr_etl *etl, const struct tr_etl_match *match);
-int32_t tr_etl_add_link(struct tr_etl *etl, struct tr_program *program, uint32_t match, uint32_t need);
+/* Before begin: the names and programs of the walk; they stay the caller's, prepared. And intervals that follow the
+   events' clock: each event first lets them catch up. */
+int32_t tr_etl_set_matcher(struct tr_etl *etl, struct tr_etw_matcher *matcher);
+void tr_etl_set_ticks(struct tr_etl *etl, struct tr_ticks *ticks);
 
 /* Prepare the walk; returns 0 or TR_ETL_*. */
 int32_t tr_etl_begin(struct tr_etl *etl);
@@ -109,8 +73,7 @@ int32_t tr_etl_begin(struct tr_etl *etl);
    caller's: its print buffer and random state are kept, the rest is set for each event. */
 int64_t tr_etl_pump(struct tr_etl *etl, struct tr_run *run, uint32_t timeout_ms);
 
-/* The balance of a name; and of the events that no name asked for, with what the recording lost or had damaged. */
-void tr_etl_ledger(const struct tr_etl *etl, uint32_t match, struct tr_ledger *ledger);
+/* The balance of the events that no name asked for, with what the recording lost or had damaged. */
 void tr_etl_rest(const struct tr_etl *etl, struct tr_ledger *ledger);
 
 /* Events that came earlier than the one before them on their CPU: 0 in a sound recording. */

@@ -1,12 +1,13 @@
 /* Live Linux events: one perf ring per CPU, merged by time into one stream of program runs.
 
    Order of calls: tr_perf_new, tr_perf_add_cpu for every online CPU, tr_perf_add_event for every tracepoint,
-   tr_perf_set_links, tr_perf_start_tasks (then seed the task table from /proc), tr_perf_start, tr_perf_pump …,
+   tr_perf_set_links, for process events also tr_perf_track and tr_perf_follow, tr_perf_start_tasks (then seed the task table from /proc), tr_perf_start, tr_perf_pump …,
    tr_perf_stop, tr_perf_free. One thread at a time; only tr_perf_wake, tr_perf_ledger and tr_perf_statistics may be
    called while another thread pumps. Functions returning int give 0 (or a number) or -errno. */
 
 struct tr_perf;
 struct tr_tasks;
+struct tr_processes;
 
 /* ---- tasks: who a thread id is ------------------------------------------------------------------------------- */
 
@@ -67,6 +68,25 @@ int tr_perf_add_event(struct tr_perf *perf, uint32_t tracepoint);
 /* Copies the links; `delivered` and `failed` are counted in the copy, which tr_perf_links gives. */
 int tr_perf_set_links(struct tr_perf *perf, const struct tr_link *links, uint32_t count);
 const struct tr_link *tr_perf_links(const struct tr_perf *perf, uint32_t *count);
+
+/* ---- process:start and process:exit, made of tracepoints ------------------------------------------------------ */
+
+#define TR_FOLLOW_FORK 1                 /* task:task_newtask: offsets of pid and clone_flags */
+#define TR_FOLLOW_EXEC 2                 /* sched:sched_process_exec: filename, 0 */
+#define TR_FOLLOW_EXIT 3                 /* sched:sched_process_exit: group_dead or 0, 0 */
+#define TR_FOLLOW_CODE 4                 /* syscalls:sys_enter_exit_group: error_code, 0 */
+
+/* Make the tracker; its links are set and its users named through it. It belongs to perf. NULL: no memory. */
+struct tr_processes *tr_perf_track(struct tr_perf *perf, int64_t unix_offset_ns);
+
+/* Give an event's records to the tracker too. Without group_dead (before Linux 6.16), a process ends when its first
+   thread does. */
+int tr_perf_follow(struct tr_perf *perf, uint32_t event, uint32_t what, uint32_t first, uint32_t second);
+
+/* The balance of TR_PROCESS_START or TR_PROCESS_EXIT. Until the stop, starts that wait for an exec are missing in it. */
+int tr_perf_process_ledger(struct tr_perf *perf, uint32_t kind, struct tr_ledger *ledger);
+
+/* ---- running ------------------------------------------------------------------------------------------------- */
 
 /* Events of these processes are counted as filtered and run no program. At most 16: -ENOSPC. */
 int tr_perf_ignore_pid(struct tr_perf *perf, uint32_t pid, int on);

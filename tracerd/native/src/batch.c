@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "etw_match.h"
 #include "link_run.h"
 #include "ticks.h"
 #include "batch.h"
@@ -18,6 +19,7 @@ struct fed_event {
     struct tr_ledger ledger;
     uint32_t context;                        /* least bytes */
     int payload;
+    struct tr_etw_matcher *matcher;          /* the caller's; NULL: its programs are `links` */
 };
 
 struct tr_feed {
@@ -27,6 +29,8 @@ struct tr_feed {
     struct tr_ticks *ticks;
     uint64_t ticks_due;
     uint64_t senseless;
+    uint64_t passed;
+    uint64_t next_ns;
     uint32_t event_count;
     uint32_t task_count;
     uint32_t cpus;
@@ -92,6 +96,15 @@ void tr_feed_set_ticks(struct tr_feed *feed, struct tr_ticks *ticks)
     feed->ticks_due = ticks ? tr_ticks_due(ticks) : TR_TICK_NEVER;
 }
 
+int32_t tr_feed_set_matcher(struct tr_feed *feed, uint32_t event, struct tr_etw_matcher *matcher)
+{
+    if (event >= feed->event_count || !feed->events[event].payload
+        || feed->events[event].context < sizeof(struct tr_etw_context))
+        return -1;
+    feed->events[event].matcher = matcher;
+    return 0;
+}
+
 /* The bytes an entry takes, or 0 if it does not fit into what is left. */
 static uint64_t entry_bytes(const struct tr_batch_event *entry, uint64_t left)
 {
@@ -133,22 +146,41 @@ static const void *context_of(struct tr_feed *feed, const struct fed_event *even
     return feed->context;
 }
 
-static void run_event(struct tr_feed *feed, struct fed_event *event, const struct tr_batch_event *entry,
-                      struct tr_run *run)
+static void fill_run(const struct tr_feed *feed, const struct tr_batch_event *entry, struct tr_run *run)
 {
     const struct tr_batch_task *task = feed->tasks[entry->task];
 
-    if (entry->now_ns >= feed->ticks_due)
-        tick(feed, entry->now_ns, run);
-    if (!event->links.count) {
-        event->ledger.filtered++;
-        return;
-    }
     run->now_ns = entry->now_ns;
     run->cpu = entry->cpu;
     run->pid_tgid = task->pid_tgid;
     run->uid_gid = task->uid_gid;
     memcpy(run->comm, task->comm, sizeof run->comm);
+}
+
+/* An ETW event: the matcher counts it, once for each name that it fits. */
+static void match_event(struct tr_feed *feed, struct fed_event *event, const struct tr_batch_event *entry,
+                        struct tr_run *run)
+{
+    const struct tr_etw_context *context = context_of(feed, event, entry);
+    struct tr_etw_key key = tr_etw_key_of(context);
+    struct tr_etw_found found;
+
+    if (!tr_etw_find(event->matcher, &key, &found)) {
+        tr_etw_pass(event->matcher);
+        return;
+    }
+    fill_run(feed, entry, run);
+    tr_etw_run(event->matcher, &key, &found, context, run);
+}
+
+static void run_links(struct tr_feed *feed, struct fed_event *event, const struct tr_batch_event *entry,
+                      struct tr_run *run)
+{
+    if (!event->links.count) {
+        event->ledger.filtered++;
+        return;
+    }
+    fill_run(feed, entry, run);
     if (tr_links_run(feed->links + event->links.first, event->links.count, context_of(feed, event, entry),
                      entry->context, run))
         event->ledger.failed++;
@@ -160,38 +192,68 @@ static void take_event(struct tr_feed *feed, const struct tr_batch_event *entry,
 {
     struct fed_event *event;
 
+    feed->passed++;
     if (entry->event >= feed->event_count) {
         feed->senseless++;
         return;
     }
     event = feed->events + entry->event;
     event->ledger.produced++;
-    if (entry->task >= feed->task_count || entry->cpu >= feed->cpus || entry->context < event->context)
+    if (entry->task >= feed->task_count || entry->cpu >= feed->cpus || entry->context < event->context) {
         event->ledger.dropped_in_ring++;
+        return;
+    }
+    if (entry->now_ns >= feed->ticks_due && feed->ticks)
+        tick(feed, entry->now_ns, run);
+    if (event->matcher)
+        match_event(feed, event, entry, run);
     else
-        run_event(feed, event, entry, run);
+        run_links(feed, event, entry, run);
 }
 
 uint64_t tr_feed_run(struct tr_feed *feed, const void *batch, uint64_t size, struct tr_run *run)
 {
-    uint64_t at = 0, bytes;
+    return tr_feed_run_until(feed, batch, 0, size, UINT64_MAX, run);
+}
 
-    if ((uintptr_t)batch % 8)
+uint64_t tr_feed_run_until(struct tr_feed *feed, const void *batch, uint64_t from, uint64_t size, uint64_t until_ns,
+                           struct tr_run *run)
+{
+    uint64_t at = from, bytes;
+
+    if ((uintptr_t)batch % 8 || from % 8)
         return 0;
-    feed->task_count = 0;
+    if (!from)
+        feed->task_count = 0;
+    feed->next_ns = UINT64_MAX;
     while (at < size) {
         const struct tr_batch_event *entry = (const void *)((const uint8_t *)batch + at);
 
         bytes = entry_bytes(entry, size - at);
         if (!bytes)
             break;
-        if (entry->event != TR_BATCH_TASK)
+        if (entry->event != TR_BATCH_TASK) {
+            if (entry->now_ns > until_ns) {
+                feed->next_ns = entry->now_ns;
+                break;
+            }
             take_event(feed, entry, run);
-        else if (!define_task(feed, entry))
+        } else if (!define_task(feed, entry)) {
             break;
+        }
         at += bytes;
     }
     return at;
+}
+
+uint64_t tr_feed_next_ns(const struct tr_feed *feed)
+{
+    return feed->next_ns;
+}
+
+uint64_t tr_feed_passed(const struct tr_feed *feed)
+{
+    return feed->passed;
 }
 
 void tr_feed_ledger(const struct tr_feed *feed, uint32_t event, struct tr_ledger *ledger)

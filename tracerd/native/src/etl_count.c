@@ -32,7 +32,7 @@ static void add_provider(struct tally *tally, struct tr_etl_counts *counts, cons
     }
     if (!row->events) {
         memcpy(row->provider, provider, 16);
-        row->hook = TR_ETL_NO_HOOK;
+        row->hook = TR_ETW_NO_HOOK;
         tally->used++;
     }
     row->events++;

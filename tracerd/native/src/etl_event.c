@@ -4,7 +4,6 @@
 #define MARKER_TRACE_HEADER 0x80u
 #define FLAG_EXTENDED 0x0001u                /* EVENT_HEADER_FLAG_EXTENDED_INFO */
 #define FLAG_32_BIT 0x0020u
-#define FLAG_CLASSIC 0x0100u
 #define PERFINFO_PEBS 0x8000u
 
 /* Bytes from `at` to the end of the fixed header, or 0 for a kind that does not exist. */
@@ -99,7 +98,7 @@ static uint32_t decode_manifest(const uint8_t *at, uint32_t offset, struct tr_et
     event->task = tr_u16(at + 46);
     event->keyword = (uint64_t)tr_i64(at + 48);
     event->activity = at + 64;
-    event->by_id = !(event->flags & FLAG_CLASSIC);
+    event->by_id = !(event->flags & TR_ETW_FLAG_CLASSIC);
     if (event->flags & FLAG_32_BIT)
         event->pointer_size = 4;
     return event->flags & FLAG_EXTENDED ? skip_extended(at, offset, event->size) : offset;

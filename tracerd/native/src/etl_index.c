@@ -235,9 +235,8 @@ struct tr_etl *tr_etl_open(int fd, struct tr_etl_facts *facts)
     memset(facts, 0, sizeof *facts);
     if (etl) {
         etl->fd = fd;
-        etl->matcher = tr_etl_matcher_new();
         errno = 0;
-        error = etl->matcher ? tr_etl_index(etl) : TR_ETL_NO_MEMORY;
+        error = tr_etl_index(etl);
         *facts = etl->facts;
     }
     facts->error = error;
@@ -256,6 +255,5 @@ void tr_etl_close(struct tr_etl *etl)
     free(etl->lanes);
     free(etl->heap);
     free(etl->buffers);
-    tr_etl_matcher_free(etl->matcher);
     free(etl);
 }

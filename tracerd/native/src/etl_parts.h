@@ -7,7 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "link_run.h"
+#include "etw_match.h"
+#include "ticks.h"
 #include "etl.h"
 
 #define TR_ETL_BUFFER_HEADER 0x48u
@@ -16,21 +17,7 @@
 #define TR_ETL_MAX_CPUS 4096u
 #define TR_ETL_MAX_LANES 8192u
 #define TR_ETL_MAX_LANE_BYTES ((uint64_t)1 << 30)
-#define TR_ETL_MAX_LINKS 1024u
-#define TR_ETL_NO_HOOK 0xffffffffu
 #define TR_ETL_NO_TASK 0xffffffffu
-
-enum {                                       /* TRACE_HEADER_TYPE_* */
-    TR_ETL_SYSTEM32 = 1, TR_ETL_SYSTEM64 = 2, TR_ETL_COMPACT32 = 3, TR_ETL_COMPACT64 = 4,
-    TR_ETL_FULL32 = 10, TR_ETL_INSTANCE32 = 11, TR_ETL_ERROR = 13, TR_ETL_MESSAGE = 15,
-    TR_ETL_PERFINFO32 = 16, TR_ETL_PERFINFO64 = 17, TR_ETL_EVENT32 = 18, TR_ETL_EVENT64 = 19,
-    TR_ETL_FULL64 = 20, TR_ETL_INSTANCE64 = 21
-};
-
-/* Files are little-endian and so is every machine we build for; fields may lie unaligned. */
-static inline uint16_t tr_u16(const uint8_t *at) { uint16_t v; memcpy(&v, at, sizeof v); return v; }
-static inline uint32_t tr_u32(const uint8_t *at) { uint32_t v; memcpy(&v, at, sizeof v); return v; }
-static inline int64_t tr_i64(const uint8_t *at) { int64_t v; memcpy(&v, at, sizeof v); return v; }
 
 /* One event, decoded in place: the pointers point into the buffer. */
 struct tr_etl_event {
@@ -72,8 +59,6 @@ struct tr_etl_buffer {
     bool cut;                        /* the file ends before `end` did: counted as bad once, by the index */
 };
 
-struct tr_etl_matcher;
-
 /* The buffers of one CPU and logger, one in memory at a time. */
 struct tr_etl_lane {
     uint8_t *data;
@@ -90,7 +75,9 @@ struct tr_etl {
     struct tr_etl_facts facts;
     struct tr_etl_buffer *buffers;
     uint32_t count;                  /* of buffers */
-    struct tr_etl_matcher *matcher;
+    struct tr_etw_matcher *matcher;  /* the caller's */
+    struct tr_ticks *ticks;          /* the caller's; NULL: none */
+    uint64_t ticks_due;
     struct tr_etl_lane *lanes;
     uint32_t lane_count;
     uint32_t *heap;                  /* lanes with an event, the earliest on top */
@@ -110,11 +97,7 @@ int32_t tr_etl_index(struct tr_etl *etl);
 /* Read a buffer again into `to`. Returns its valid end: less than indexed if the file shrank. */
 uint32_t tr_etl_load(const struct tr_etl *etl, const struct tr_etl_buffer *buffer, uint8_t *to);
 
-/* The names and programs of a walk. */
-struct tr_etl_matcher *tr_etl_matcher_new(void);
-void tr_etl_matcher_free(struct tr_etl_matcher *matcher);
-bool tr_etl_matcher_prepare(struct tr_etl_matcher *matcher);
+/* Hand an event to the programs of its names. */
 void tr_etl_deliver(struct tr_etl *etl, const struct tr_etl_event *event, uint32_t cpu, struct tr_run *run);
-uint64_t tr_etl_unmatched(const struct tr_etl_matcher *matcher);
 
 #endif

@@ -141,12 +141,12 @@ int32_t tr_etl_begin(struct tr_etl *etl)
     uint32_t lanes = count_lanes(etl);
     int32_t error;
 
-    if (etl->begun || lanes > TR_ETL_MAX_LANES)
+    if (etl->begun || !etl->matcher || lanes > TR_ETL_MAX_LANES)
         return TR_ETL_TOO_MANY;
     etl->begun = true;
     etl->lanes = calloc(lanes + 1, sizeof *etl->lanes);
     etl->heap = calloc(lanes + 1, sizeof *etl->heap);
-    if (!etl->lanes || !etl->heap || !tr_etl_matcher_prepare(etl->matcher))
+    if (!etl->lanes || !etl->heap || tr_etw_prepare(etl->matcher))
         return TR_ETL_NO_MEMORY;
     error = make_lanes(etl);
     if (!error)
@@ -154,11 +154,39 @@ int32_t tr_etl_begin(struct tr_etl *etl)
     return error;
 }
 
+int32_t tr_etl_set_matcher(struct tr_etl *etl, struct tr_etw_matcher *matcher)
+{
+    if (etl->begun)
+        return -1;
+    etl->matcher = matcher;
+    return 0;
+}
+
+void tr_etl_set_ticks(struct tr_etl *etl, struct tr_ticks *ticks)
+{
+    etl->ticks = ticks;
+    etl->ticks_due = ticks ? tr_ticks_due(ticks) : TR_TICK_NEVER;
+}
+
+/* Let the intervals catch up with an event. */
+static void tick(struct tr_etl *etl, const struct tr_etl_event *event, struct tr_run *run)
+{
+    int64_t ns = tr_etl_clock_ns(&etl->facts, event->ticks);
+    uint64_t now_ns = ns < 0 ? 0 : (uint64_t)ns;
+
+    if (now_ns < etl->ticks_due)
+        return;
+    tr_ticks_advance(etl->ticks, now_ns, run);
+    etl->ticks_due = tr_ticks_due(etl->ticks);
+}
+
 /* Hand over the earliest event and move its lane on. */
 static void step(struct tr_etl *etl, struct tr_run *run)
 {
     struct tr_etl_lane *lane = &etl->lanes[etl->heap[0]];
 
+    if (etl->ticks)
+        tick(etl, &lane->event, run);
     tr_etl_deliver(etl, &lane->event, lane->cpu, run);
     if (!advance(etl, lane))
         etl->heap[0] = etl->heap[--etl->heap_count];
@@ -182,7 +210,7 @@ int64_t tr_etl_pump(struct tr_etl *etl, struct tr_run *run, uint32_t timeout_ms)
 void tr_etl_rest(const struct tr_etl *etl, struct tr_ledger *ledger)
 {
     *ledger = (struct tr_ledger){
-        .filtered = tr_etl_unmatched(etl->matcher),
+        .filtered = etl->matcher ? tr_etw_unmatched(etl->matcher) : 0,
         .lost_in_session = etl->facts.events_lost,
         .dropped_in_ring = etl->facts.bad_buffers + etl->damaged,
     };

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core.h"
-#include "os.h"
+#include "lock.h"
 
 /* Linux's numbers: programs compare r0 with them on every OS. */
 #define TR_EPERM 1
@@ -129,23 +129,6 @@ static inline void tr_load_words(uint8_t *bytes, const uint8_t *value, uint64_t 
         word = __atomic_load_n((const uint64_t *)(const void *)value, __ATOMIC_RELAXED);
         memcpy(bytes, &word, size);
     }
-}
-
-/* A lock held for a few dozen instructions. Its holder may be preempted, so waiting turns into yielding. */
-static inline void tr_lock(uint32_t *lock)
-{
-    uint32_t tries = 0;
-
-    while (__atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE)) {
-        while (__atomic_load_n(lock, __ATOMIC_RELAXED))
-            if (++tries % 128 == 0)
-                tr_os_yield();
-    }
-}
-
-static inline void tr_unlock(uint32_t *lock)
-{
-    __atomic_store_n(lock, 0, __ATOMIC_RELEASE);
 }
 
 /* Hash kinds (hash.c). `cpu` is the slot to write, or TR_ALL_CPUS when `value` holds all slots. */

@@ -15,6 +15,9 @@ uint64_t tr_os_monotonic_ns(void);
 /* Let another thread run: the holder of a spin lock may have been preempted. */
 void tr_os_yield(void);
 
+/* Let other threads run for about a millisecond. */
+void tr_os_rest(void);
+
 /* Unpredictable to whoever chooses map keys. */
 uint64_t tr_os_random(void);
 

@@ -37,6 +37,13 @@ void tr_os_yield(void)
     sched_yield();
 }
 
+void tr_os_rest(void)
+{
+    struct timespec pause = {.tv_nsec = 1000000};
+
+    nanosleep(&pause, NULL);
+}
+
 uint64_t tr_os_random(void)
 {
     uint64_t random;

@@ -36,6 +36,11 @@ void tr_os_yield(void)
     SwitchToThread();
 }
 
+void tr_os_rest(void)
+{
+    Sleep(1);
+}
+
 uint64_t tr_os_random(void)
 {
     unsigned int high, low;

@@ -50,6 +50,7 @@ struct tr_perf *tr_perf_new(uint32_t pages, uint32_t window_us)
         return NULL;
     }
     memset(perf->event_of_type, 0xff, TR_MAX_TYPES * sizeof *perf->event_of_type);
+    memset(perf->process_event, 0xff, sizeof perf->process_event);
     return perf;
 }
 
@@ -93,6 +94,7 @@ void tr_perf_free(struct tr_perf *perf)
         close_ring(perf->rings + at);
     close_fd(perf->wake);
     close_fd(perf->epoll);
+    tr_processes_free(perf->processes);
     tr_tasks_free(perf->tasks);
     free(perf->event_of_type);
     free(perf->heap);
@@ -249,16 +251,17 @@ const struct tr_link *tr_perf_links(const struct tr_perf *perf, uint32_t *count)
 
 int tr_perf_ignore_pid(struct tr_perf *perf, uint32_t pid, int on)
 {
+    struct tr_ignored *ignored = &perf->ignored;
     uint32_t at = 0;
 
-    while (at < perf->ignored_count && perf->ignored[at] != pid)
+    while (at < ignored->count && ignored->pid[at] != pid)
         at++;
-    if (on && at == perf->ignored_count) {
+    if (on && at == ignored->count) {
         if (at == TR_MAX_IGNORED)
             return -ENOSPC;
-        perf->ignored[perf->ignored_count++] = pid;
-    } else if (!on && at < perf->ignored_count) {
-        perf->ignored[at] = perf->ignored[--perf->ignored_count];
+        ignored->pid[ignored->count++] = pid;
+    } else if (!on && at < ignored->count) {
+        ignored->pid[at] = ignored->pid[--ignored->count];
     }
     return 0;
 }

@@ -7,12 +7,26 @@
 
 #include "run.h"
 #include "links.h"
+#include "processes.h"
 #include "perf.h"
 #include "linux.h"
 
 #define NO_SUCH_CALL -38                 /* -ENOSYS, Linux's number */
 
 int tr_task_read(uint32_t tid, struct tr_task *task) { (void)tid; (void)task; return 0; }
+
+int tr_process_read(uint32_t pid, uint32_t *parent, uint64_t *began_ns)
+{
+    (void)pid; (void)parent; (void)began_ns;
+    return 0;
+}
+
+uint32_t tr_process_read_line(uint32_t pid, char *line, uint32_t capacity, int *whole)
+{
+    (void)pid; (void)line; (void)capacity;
+    *whole = 0;
+    return 0;
+}
 
 struct tr_perf *tr_perf_new(uint32_t pages, uint32_t window_us) { (void)pages; (void)window_us; return NULL; }
 void tr_perf_free(struct tr_perf *perf) { (void)perf; }
@@ -42,6 +56,24 @@ const struct tr_link *tr_perf_links(const struct tr_perf *perf, uint32_t *count)
 int tr_perf_ignore_pid(struct tr_perf *perf, uint32_t pid, int on)
 {
     (void)perf; (void)pid; (void)on;
+    return NO_SUCH_CALL;
+}
+
+struct tr_processes *tr_perf_track(struct tr_perf *perf, int64_t unix_offset_ns)
+{
+    (void)perf; (void)unix_offset_ns;
+    return NULL;
+}
+
+int tr_perf_follow(struct tr_perf *perf, uint32_t event, uint32_t what, uint32_t first, uint32_t second)
+{
+    (void)perf; (void)event; (void)what; (void)first; (void)second;
+    return NO_SUCH_CALL;
+}
+
+int tr_perf_process_ledger(struct tr_perf *perf, uint32_t kind, struct tr_ledger *ledger)
+{
+    (void)perf; (void)kind; (void)ledger;
     return NO_SUCH_CALL;
 }
 

@@ -97,17 +97,28 @@ int64_t tr_perf_stop(struct tr_perf *perf)
             break;
         nanosleep(&pause, NULL);
     }
+    if (perf->processes)
+        tr_processes_flush(perf->processes, tr_perf_now_ns());
     if (!error)
         error = switch_rings(perf, PERF_EVENT_IOC_DISABLE);
     __atomic_store_n(&perf->busy, 0, __ATOMIC_RELEASE);
     return error ? error : (int64_t)taken;
 }
 
+/* Put in what an event's producer says; the pump's part is in it already, so that there are never fewer produced. */
+static int add_produced(const struct tr_perf *perf, const struct event *event, struct tr_ledger *ledger)
+{
+    struct counter sum = {event->produced, event->lost};
+    int error = event->stopped ? 0 : read_counts(perf, event, &sum);
+
+    ledger->produced = sum.value;
+    ledger->lost_in_kernel = sum.lost;
+    return error;
+}
+
 int tr_perf_ledger(struct tr_perf *perf, uint32_t number, struct tr_ledger *ledger)
 {
     const struct event *event = perf->events + number;
-    struct counter sum = {0, 0};
-    int error;
 
     if (number >= perf->event_count)
         return -EINVAL;
@@ -117,21 +128,37 @@ int tr_perf_ledger(struct tr_perf *perf, uint32_t number, struct tr_ledger *ledg
         .failed = event->failed,
         .dropped_in_ring = event->dropped,
     };
-    if (event->stopped) {
-        ledger->produced = event->produced;
-        ledger->lost_in_kernel = event->lost;
-        return 0;
+    return add_produced(perf, event, ledger);
+}
+
+int tr_perf_process_ledger(struct tr_perf *perf, uint32_t kind, struct tr_ledger *ledger)
+{
+    uint32_t what = kind == TR_PROCESS_START ? TR_FOLLOW_FORK : TR_FOLLOW_EXIT;
+    uint32_t number = perf->process_event[what];
+
+    if (!perf->processes || (kind != TR_PROCESS_START && kind != TR_PROCESS_EXIT) || number == TR_NO_EVENT)
+        return -EINVAL;
+    tr_processes_ledger(perf->processes, kind, ledger);
+    return add_produced(perf, perf->events + number, ledger);
+}
+
+/* Process events are events of their own. */
+static void add_processes(const struct tr_perf *perf, struct tr_perf_statistics *statistics)
+{
+    for (uint32_t kind = TR_PROCESS_START; kind <= TR_PROCESS_EXIT; kind++) {
+        struct tr_ledger ledger;
+
+        tr_processes_ledger(perf->processes, kind, &ledger);
+        statistics->delivered += ledger.delivered;
     }
-    error = read_counts(perf, event, &sum);      /* after the pump's counts: never fewer produced than delivered */
-    ledger->produced = sum.value;
-    ledger->lost_in_kernel = sum.lost;
-    return error;
 }
 
 void tr_perf_statistics(const struct tr_perf *perf, struct tr_perf_statistics *statistics)
 {
     *statistics = perf->counted;
     statistics->print_dropped = perf->run.print_dropped;
+    if (perf->processes)
+        add_processes(perf, statistics);
     for (uint32_t at = 0; at < perf->ring_count; at++) {
         struct counter one;
         if (read(perf->rings[at].fd, &one, sizeof one) == (ssize_t)sizeof one)

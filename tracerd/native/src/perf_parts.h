@@ -9,14 +9,17 @@
 #include <string.h>
 
 #include "link_run.h"
+#include "contexts.h"
+#include "processes.h"
 #include "perf.h"
 
 #define TR_MAX_TYPES 65536               /* a record's common_type has 16 bits */
 #define TR_MAX_RECORD 65536              /* perf_event_header.size has 16 bits */
-#define TR_MAX_IGNORED 16
 #define TR_NO_EVENT UINT16_MAX
+#define TR_FOLLOWED 0x8000               /* in event_of_type: the process tracker wants it too; set in TR_NO_EVENT as well */
 #define TR_NO_THREAD (UINT32_MAX - 1)    /* never a thread id; UINT32_MAX is what samples of dead threads carry */
 #define TR_READS_PER_BATCH 32            /* looks into /proc: 10 µs each */
+#define TR_LINES_PER_BATCH 256           /* the same, for command lines: an exec costs its process 50 times more */
 #define TR_PRINT_CAPACITY 65536
 
 /* PERF_FORMAT_LOST; Linux 6.0's header has it, older ones do not. */
@@ -58,6 +61,9 @@ struct event {
     uint32_t tracepoint;
     struct tr_link_range links;
     int stopped;                         /* the producer's counts are final */
+    uint32_t follow;                     /* TR_FOLLOW_*, or 0 */
+    uint32_t offset[2];                  /* of its fields in the record */
+    uint32_t record_bytes;               /* that a followed record has at least */
     int *fds;                            /* one per ring */
     uint64_t produced;                   /* when stopped */
     uint64_t lost;
@@ -75,8 +81,7 @@ struct tr_perf {
     struct tr_link *links;
     uint32_t link_count;
     uint16_t *event_of_type;             /* tracepoint number -> event, TR_NO_EVENT */
-    uint32_t ignored[TR_MAX_IGNORED];
-    uint32_t ignored_count;
+    struct tr_ignored ignored;
     uint32_t pages;
     uint64_t window_ns;
     uint64_t last_time;                  /* of the newest event delivered */
@@ -87,6 +92,8 @@ struct tr_perf {
     int wake;                            /* eventfd */
     int busy;                            /* a thread is inside */
     struct tr_tasks *tasks;
+    struct tr_processes *processes;      /* NULL unless process events are asked for */
+    uint16_t process_event[TR_FOLLOW_CODE + 1];    /* by TR_FOLLOW_*: which event, TR_NO_EVENT */
     struct tr_perf_statistics counted;
     struct tr_run run;
     char print_buffer[TR_PRINT_CAPACITY];
@@ -139,10 +146,12 @@ static inline const uint8_t *ring_record(const struct ring *ring, uint32_t size,
     return scratch;
 }
 
-
 /* perf_tasks.c */
 void tr_perf_take_other(struct tr_perf *perf, const struct perf_event_header *header);
 void tr_perf_identify(struct tr_perf *perf, struct ring *ring, uint32_t pid, uint32_t tid, uint32_t common_pid);
+
+/* perf_process.c */
+int tr_perf_take_process(struct tr_perf *perf, const struct ring *ring, uint32_t size, struct event *event);
 
 /* perf_pump.c */
 uint64_t tr_perf_round(struct tr_perf *perf, int everything);

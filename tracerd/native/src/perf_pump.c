@@ -28,8 +28,8 @@ uint64_t tr_perf_now_ns(void)
 
 static int ignored(const struct tr_perf *perf, uint32_t pid)
 {
-    for (uint32_t at = 0; at < perf->ignored_count; at++)
-        if (perf->ignored[at] == pid)
+    for (uint32_t at = 0; at < perf->ignored.count; at++)
+        if (perf->ignored.pid[at] == pid)
             return 1;
     return 0;
 }
@@ -45,6 +45,19 @@ static void run_links(struct tr_perf *perf, struct event *event, const uint8_t *
     perf->counted.delivered += (uint64_t)!failed;
 }
 
+/* Take a sample of no event of ours, or one that the process tracker wants. Returns its event if links want it too,
+   else TR_NO_EVENT. */
+static uint32_t take_followed(struct tr_perf *perf, const struct ring *ring, uint32_t size, uint32_t number)
+{
+    uint32_t event = number ^ TR_FOLLOWED;
+
+    if (number == TR_NO_EVENT)
+        perf->counted.unparsed++;
+    else if (tr_perf_take_process(perf, ring, size, perf->events + event))
+        return event;
+    return TR_NO_EVENT;
+}
+
 /* Take the sample at the ring's tail. Our own events are sorted out before anything else is done for them. */
 static void take_sample(struct tr_perf *perf, struct ring *ring, uint32_t size)
 {
@@ -52,13 +65,15 @@ static void take_sample(struct tr_perf *perf, struct ring *ring, uint32_t size)
     uint64_t raw_head = ring_word(ring, TR_SAMPLE_RAW_SIZE);      /* u32 size, u16 common_type, u16 flags */
     uint32_t pid = (uint32_t)task, tid = (uint32_t)(task >> 32), raw_size = (uint32_t)raw_head;
     uint32_t number = perf->event_of_type[(raw_head >> 32) & (TR_MAX_TYPES - 1)];
-    struct event *event = perf->events + number;
+    struct event *event;
     const uint8_t *raw;
 
-    if (number == TR_NO_EVENT) {
-        perf->counted.unparsed++;
-        return;
+    if (number & TR_FOLLOWED) {
+        number = take_followed(perf, ring, size, number);
+        if (number == TR_NO_EVENT)
+            return;
     }
+    event = perf->events + number;
     if (ignored(perf, pid)) {
         event->filtered++;
         return;
@@ -151,12 +166,11 @@ static uint64_t horizon(struct tr_perf *perf, int everything)
     return pressed || now < perf->window_ns ? now : now - perf->window_ns;
 }
 
-/* Take all records up to the horizon (or everything), oldest first. Returns the number of events. */
-uint64_t tr_perf_round(struct tr_perf *perf, int everything)
+/* Take all records up to a time, oldest first. Returns the number of events. */
+static uint64_t merge(struct tr_perf *perf, uint64_t until)
 {
-    uint64_t until = horizon(perf, everything), taken = 0;
+    uint64_t taken = 0;
 
-    perf->reads_left = TR_READS_PER_BATCH;
     perf->heap_count = 0;
     for (uint32_t at = 0; at < perf->ring_count; at++)
         if (ready(perf, perf->rings + at, until))
@@ -170,6 +184,29 @@ uint64_t tr_perf_round(struct tr_perf *perf, int everything)
             perf->heap[0] = perf->heap[--perf->heap_count];
         sink(perf, 0);
     }
+    return taken;
+}
+
+/* The same, with the starts that have waited long enough for an exec in their place between the records. */
+static uint64_t merge_with_starts(struct tr_perf *perf, uint64_t until)
+{
+    uint64_t taken = 0, now = until == UINT64_MAX ? tr_perf_now_ns() : until, due;
+
+    tr_processes_allow(perf->processes, TR_LINES_PER_BATCH);
+    while ((due = tr_processes_due(perf->processes)) <= now) {
+        taken += merge(perf, due);
+        tr_processes_advance(perf->processes, due);
+    }
+    return taken + merge(perf, until);
+}
+
+/* Take all records up to the horizon (or everything). Returns the number of events. */
+uint64_t tr_perf_round(struct tr_perf *perf, int everything)
+{
+    uint64_t until = horizon(perf, everything), taken;
+
+    perf->reads_left = TR_READS_PER_BATCH;
+    taken = perf->processes ? merge_with_starts(perf, until) : merge(perf, until);
     for (uint32_t at = 0; at < perf->ring_count; at++)
         tr_perf_ring_publish(perf->rings + at);
     perf->counted.batches += taken > 0;

@@ -1,0 +1,102 @@
+"""What a `.trec` contains: events by name, what was lost while it was recorded, and how its events are laid out."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from tracerd.btf.header import to_c
+from tracerd.btf.layout import flatten
+from tracerd.btf.types import Btf, Composite
+from tracerd.cli.output import count, ledger_json, print_json, size, text_console
+from tracerd.sources.trec.meta import RecordedEvent
+from tracerd.sources.trec.reader import Reader
+from tracerd.sources.trec.source import TrecSource
+
+_TURN_MS = 1000
+
+
+def counts(path: Path, as_json: bool) -> None:
+    """Count the events of a recording, in the core, and print how many there are of each.
+
+    Raises:
+        SourceError, NotSupported: it cannot be read.
+    """
+    with closing(TrecSource(path)) as source:
+        source.open([])
+        while source.pump(_TURN_MS) >= 0:
+            pass
+        print_json(_document(source)) if as_json else _print(source)
+
+
+def fields(path: Path, as_json: bool) -> None:
+    """Print the layout of a recording's events: as C, or their fields as JSON.
+
+    Raises:
+        SourceError, NotSupported: it cannot be read.
+    """
+    with closing(Reader(path)) as reader:
+        reader.peek()
+        events, btf = reader.meta.events, Btf(reader.types)
+    known = [event for event in events if event.btf < len(btf.types) and isinstance(btf[event.btf], Composite)]
+    if as_json:
+        print_json([_fields(event, btf if event in known else None) for event in events])
+        return
+    for event in events:
+        payload = ", with a payload" if event.payload else ""
+        click.echo(f"/* {event.name}: {event.type}, {event.context} bytes of context{payload} */")
+    click.echo(to_c(btf, [event.btf for event in known]), nl=False)
+
+
+def _fields(event: RecordedEvent, btf: Btf | None) -> dict[str, object]:
+    leaves = flatten(btf, event.btf) if btf is not None else ()
+    rows = [{"name": leaf.path, "offset": leaf.offset, "size": leaf.size * leaf.length} for leaf in leaves]
+    return {
+        "event": event.name, "type": event.type, "context": event.context, "payload": event.payload, "fields": rows,
+    }
+
+
+def _document(source: TrecSource) -> dict[str, object]:
+    reader, by_event = source.reader, source.counts()
+    return {
+        "events": sum(by_event.values()),
+        "blocks": reader.blocks,
+        "bad_blocks": reader.damage.blocks,
+        "torn": reader.damage.torn,
+        "complete": reader.end is not None,
+        "lost": sum(row.lost for row in source.statistics().values()),
+        "by_event": by_event,
+        "seconds": _seconds(reader),
+        "ledger": ledger_json(source.statistics()),
+    }
+
+
+def _seconds(reader: Reader) -> float:
+    return (reader.last_ns - reader.first_ns) / 1e9 if reader.first_ns is not None else 0.0
+
+
+def _print(source: TrecSource) -> None:
+    console, reader, by_event = text_console(), source.reader, source.counts()
+    meta, machine, rows = reader.meta, reader.meta.machine, source.statistics()
+    console.print(
+        f"{source.path}: {size(reader.file_bytes)}, {machine.os} {machine.kernel} {machine.arch}, {meta.cpus} CPUs, "
+        f"{_seconds(reader):.1f} s, tracerd {meta.tracerd}",
+        markup=False,
+    )
+    lost = count(sum(row.lost for row in rows.values()))
+    console.print(
+        f"{count(sum(by_event.values()))} events in {count(reader.blocks)} blocks, {count(reader.damage.blocks)} bad, "
+        f"{lost} events lost while recording"
+    )
+    for row in rows.values():
+        if row.via:
+            console.print(row.via, style="bold red")
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("events", justify="right")
+    grid.add_column("event")
+    for name, number in sorted(by_event.items(), key=lambda item: -item[1]):
+        grid.add_row(count(number), name)
+    console.print(grid)

@@ -1,0 +1,23 @@
+"""Names of this machine's users, from whatever the C library asks (files, LDAP, …)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+def every_user() -> Iterator[tuple[int, str]]:
+    """Yield (uid, name) of all users that can be listed; directory services may name others only when asked."""
+    import pwd  # not on Windows, where this module is only imported
+
+    for entry in pwd.getpwall():
+        yield entry.pw_uid, entry.pw_name
+
+
+def user_name(uid: int) -> str:
+    """Return a user's name, or the number as text if nobody has it."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

@@ -1,0 +1,98 @@
+"""Names of ETW events with their programs, in the core: what every source of ETW events hands its events to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from tracerd.errors import SourceError
+from tracerd.native import ffi, lib
+from tracerd.snapshot import Ledger
+from tracerd.sources.base import LinkRequest, ledger
+from tracerd.sources.etl_names import EtwMatch, parse_name
+from tracerd.sources.schema.etw_names import KERNEL_GROUPS
+
+CONTEXT_BYTES = 96
+
+
+class EtwMatcher:
+    """Which programs run on which ETW event. `native` is the prepared `struct tr_etw_matcher *`."""
+
+    def __init__(self, where: str, links: Iterable[LinkRequest], names: Iterable[str] = ()) -> None:
+        """Make the links; `where` names the recording or session in errors. `names` are looked for without a program.
+
+        Raises:
+            ConfigError: a name is not one of an ETW event.
+            SourceError: too many links, or a program reads more than an event's context.
+        """
+        wanted = [(link, parse_name(link.event)) for link in links]
+        unlinked = {name: parse_name(name) for name in names}
+        self._where = where
+        self._names: dict[str, int] = {}
+        self.native: Any = lib.tr_etw_matcher_new()
+        if self.native == ffi.NULL:
+            raise SourceError(where, "no memory for its names")
+        try:
+            self._make(wanted, unlinked)
+        except BaseException:
+            self.close()
+            raise
+
+    def statistics(self) -> dict[str, Ledger]:
+        """Return the ledger of each name."""
+        raw: Any = ffi.new("struct tr_ledger *")
+        ledgers = {}
+        for name, number in self._names.items():
+            lib.tr_etw_ledger(self.native, number, raw)
+            ledgers[name] = ledger(raw)
+        return ledgers
+
+    @property
+    def unmatched(self) -> int:
+        """Events so far that no name wanted."""
+        return int(lib.tr_etw_unmatched(self.native))
+
+    def close(self) -> None:
+        """Release it. May be called twice."""
+        if self.native is not None:
+            lib.tr_etw_matcher_free(self.native)
+            self.native = None
+
+    def _make(self, wanted: Iterable[tuple[LinkRequest, EtwMatch]], unlinked: Mapping[str, EtwMatch]) -> None:
+        for group in KERNEL_GROUPS:
+            lib.tr_etw_add_group(self.native, group.group, UUID(group.guid).bytes_le)
+        for link, match in wanted:
+            self._link(link, match)
+        for name, match in unlinked.items():
+            self._number(name, match)
+        if lib.tr_etw_prepare(self.native) < 0:
+            raise SourceError(self._where, "no memory for its names")
+
+    def _link(self, link: LinkRequest, match: EtwMatch) -> None:
+        if link.need > CONTEXT_BYTES:
+            raise SourceError(link.event, f"its program reads {link.need} context bytes, an event has {CONTEXT_BYTES}")
+        if lib.tr_etw_add_link(self.native, link.program, self._number(link.event, match), link.need) < 0:
+            raise SourceError(self._where, "too many links")
+
+    def _number(self, name: str, match: EtwMatch) -> int:
+        if name not in self._names:
+            number = int(lib.tr_etw_add_match(self.native, _native_match(match)))
+            if number < 0:
+                raise SourceError(self._where, "too many names")
+            self._names[name] = number
+        return self._names[name]
+
+
+def _native_match(match: EtwMatch) -> Any:
+    native: Any = ffi.new("struct tr_etw_match *")
+    if match.provider is not None:
+        native.provider = match.provider.bytes_le
+        native.wants |= lib.TR_ETW_WANT_PROVIDER
+    if match.group is not None:
+        native.group = match.group
+        native.wants |= lib.TR_ETW_WANT_GROUP
+    if match.event is not None:
+        native.event = match.event
+        native.wants |= lib.TR_ETW_WANT_EVENT
+    return native

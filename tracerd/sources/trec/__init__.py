@@ -1,0 +1,1 @@
+"""Recordings of our own, `.trec`: format, writing, reading, and the source that replays them. Format: docs/trec.md."""

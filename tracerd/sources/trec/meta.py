@@ -1,0 +1,106 @@
+"""What a recording says of itself, in JSON: at its start what was recorded where, at its end what became of it.
+
+Unknown keys are ignored, so that later versions can say more; what is missing or of another type makes it unreadable.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import Annotated
+
+import msgspec
+
+from tracerd import __version__
+from tracerd.snapshot import LEDGER_COUNTS, Ledger
+
+MOST_CPUS = 65_536
+CONTEXT_LIMIT = 8192
+
+# What a file says reaches terminals and C comments.
+_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
+_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
+
+
+class RecordedEvent(msgspec.Struct, frozen=True):
+    """One kind of event in a recording; its number is its place in the list."""
+
+    name: _EventName                         # an attach name in its canonical form, or "etl"
+    type: _EventName                         # the program type that runs on it
+    context: Annotated[int, msgspec.Meta(ge=0, le=CONTEXT_LIMIT)]        # bytes that every context has at least
+    payload: bool                            # its context begins with the pointers data and data_end
+    btf: Annotated[int, msgspec.Meta(ge=0, lt=1 << 20)] = 0              # the context's type; 0: not described
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where the events happened, and when the recording began."""
+
+    os: _Text
+    arch: _Text
+    kernel: _Text
+    recorded_ns: int                         # unix time
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """The first block. `clock_offset_ns` is unix time minus the clock of the events."""
+
+    machine: Machine
+    clock_offset_ns: Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
+    cpus: Annotated[int, msgspec.Meta(ge=1, le=MOST_CPUS)]               # slots that per-CPU maps need
+    events: Annotated[tuple[RecordedEvent, ...], msgspec.Meta(max_length=4096)]
+    tracerd: _Text = __version__             # the version that wrote it
+
+
+class EndLedger(msgspec.Struct, frozen=True):
+    """What became of an event while it was recorded; `delivered` is what the file has of it."""
+
+    produced: _Count = 0
+    delivered: _Count = 0
+    lost_in_kernel: _Count = 0
+    lost_in_session: _Count = 0
+    dropped_in_ring: _Count = 0
+    filtered: _Count = 0
+    failed: _Count = 0
+
+
+class End(msgspec.Struct, frozen=True):
+    """The last block: the ledger of each event by its name, and of whole files that were recorded from."""
+
+    events: _Count                           # in the file
+    ledger: dict[str, EndLedger]
+
+
+_decode_meta = msgspec.json.Decoder(Meta).decode
+_decode_end = msgspec.json.Decoder(End).decode
+
+
+def this_machine(now_ns: int) -> Machine:
+    """Return what a recording made here and now says."""
+    return Machine(sys.platform, platform.machine(), platform.release(), now_ns)
+
+
+def encode(document: Meta | End) -> bytes:
+    """Return the JSON of a document."""
+    return msgspec.json.encode(document)
+
+
+def decode_meta(data: bytes) -> Meta | None:
+    """Return what the first block says, or None if it cannot be read."""
+    try:
+        return _decode_meta(data)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def decode_end(data: bytes) -> End | None:
+    """Return what the last block says, or None if it cannot be read."""
+    try:
+        return _decode_end(data)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def end_ledger(entry: Ledger) -> EndLedger:
+    """Return a ledger as the file has it."""
+    return EndLedger(**{name: getattr(entry, name) for name in LEDGER_COUNTS})
