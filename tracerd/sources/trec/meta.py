@@ -71,6 +71,7 @@ class End(msgspec.Struct, frozen=True):
     ledger: dict[str, EndLedger]
 
 
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode_meta = msgspec.json.Decoder(Meta).decode
 _decode_end = msgspec.json.Decoder(End).decode
 
@@ -89,7 +90,7 @@ def decode_meta(data: bytes) -> Meta | None:
     """Return what the first block says, or None if it cannot be read."""
     try:
         return _decode_meta(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         return None
 
 
@@ -97,7 +98,7 @@ def decode_end(data: bytes) -> End | None:
     """Return what the last block says, or None if it cannot be read."""
     try:
         return _decode_end(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         return None
 
 
