@@ -11,6 +11,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz.recordings import fuzz
 from tests.sources.trec_support import EVENTS, LETTER, PLAIN, Given, record, replay
 from tracerd.errors import NotSupported, SourceError
 from tracerd.sources.trec.format import (
@@ -292,3 +293,17 @@ def test_a_program_is_refused_more_than_was_recorded(tmp_path: Path) -> None:
     path = record(tmp_path / "a.trec", BLOCKS)
     with pytest.raises(SourceError, match=f"which has: {PLAIN.name}, {LETTER.name}"):
         replay(path, names=("process:exit",))
+
+
+@pytest.mark.parametrize("text", [b'{"events": 1}', b"\xff\xfe", b"[" * 100_000, b'{"events": -1, "ledger": {}}', b""])
+def test_an_end_that_cannot_be_read_is_as_none(tmp_path: Path, text: bytes) -> None:
+    """Incomplete, not UTF-8, nested without end, a negative count: the events are replayed, the end is missing."""
+    forge = Forge(tmp_path / "a.trec").block(BlockKind.EVENTS, GOOD, events=1).block(BlockKind.END, text)
+    result = replay(forge.write())
+    assert len(result.seen) == 1
+    assert "no end" in result.file.via
+
+
+def test_spoiled_recordings_keep_every_promise() -> None:
+    """A few seconds of `make fuzz`."""
+    assert fuzz(3.0, seed=1) == 0

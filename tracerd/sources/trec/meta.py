@@ -77,6 +77,7 @@ class End(msgspec.Struct, frozen=True):
     ledger: dict[str, EndLedger]
 
 
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode_meta = msgspec.json.Decoder(Meta).decode
 _decode_end = msgspec.json.Decoder(End).decode
 
@@ -95,7 +96,7 @@ def decode_meta(data: bytes) -> Meta | None:
     """Return what the first block says, or None if it cannot be read or makes no sense."""
     try:
         meta = _decode_meta(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         return None
     return meta if all(map(_sensible, meta.events)) else None
 
@@ -118,7 +119,7 @@ def decode_end(data: bytes) -> End | None:
     """Return what the last block says, or None if it cannot be read."""
     try:
         return _decode_end(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         return None
 
 

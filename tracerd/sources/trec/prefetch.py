@@ -21,7 +21,7 @@ class Prefetch:
         self._reader = reader
         self._ready: queue.Queue[Batch | None] = queue.Queue(DEPTH)
         self._stopping = threading.Event()
-        self._error: SourceError | None = None
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="tracerd-trec-reader", daemon=True)
         self._thread.start()
         self.ended = False
@@ -57,6 +57,8 @@ class Prefetch:
                     return
         except OSError as error:
             self._error = SourceError(str(self._reader.path), f"cannot be read: {error.strerror}")
+        except Exception as error:  # noqa: BLE001  raised again where somebody waits for the next batch
+            self._error = error
         self._put(None)
 
     def _put(self, batch: Batch | None) -> bool:

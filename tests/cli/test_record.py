@@ -1,0 +1,160 @@
+"""`record`, `replay`, `events` on recordings, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import DEMO, answer, tracerd
+from tests.sources.live import need_live_events
+from tests.sources.trec_support import LETTER, PLAIN, Given, record
+from tracerd.cli.params import When, moment, seconds, size, speed
+
+LOCAL = "2026-01-31T12:00:05.25"
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Path:
+    """The shipped recording, recorded again."""
+    path = tmp_path / "demo.trec"
+    assert answer("record", f"etl:{DEMO}", "-o", path)["events"] == 353
+    return path
+
+
+def test_a_recorded_etl_is_replayed_like_the_etl(demo: Path) -> None:
+    """Same tables, and the same shape of JSON as `run`."""
+    ours, theirs = (answer("replay", path, "etl_processes") for path in (demo, DEMO))
+    assert ours["tables"] == theirs["tables"]
+    assert ours.keys() == theirs.keys()
+
+
+def test_events_counts_what_is_in_a_recording(tmp_path: Path) -> None:
+    """By event, with the blocks and what was lost; as lines too."""
+    path = record(tmp_path / "a.trec", [[Given(), Given()], [Given(1)]], lost=5)
+    counted = answer("events", path, "--count")
+    assert (counted["events"], counted["blocks"], counted["bad_blocks"], counted["lost"]) == (3, 2, 0, 5)
+    assert counted["by_event"] == {PLAIN.name: 2, LETTER.name: 1}
+    assert "3 events in 2 blocks, 0 bad, 5 events lost while recording" in tracerd("events", path).stdout
+
+
+def test_events_shows_the_layouts_as_c(demo: Path) -> None:
+    """The recording says how its events are laid out: a header a program could include."""
+    done = tracerd("events", demo, "--fields")
+    assert done.returncode == 0
+    assert "struct etw_context {" in done.stdout
+    (row,) = answer("events", demo, "--fields")
+    assert {"name": "provider", "offset": 24, "size": 16} in row["fields"]
+
+
+def test_a_cut_by_time_process_and_event(tmp_path: Path) -> None:
+    """Offsets count from the first event; what is left out is in the ledger as filtered."""
+    ms = 10**6
+    source = record(tmp_path / "a.trec", [[Given(now_ns=(1000 + n) * ms, pid=n % 2) for n in range(100)]])
+    cut = answer("record", "--from", source, "--since", "10ms", "--until", "19ms", "--pid", "1", "-o", tmp_path / "b")
+    assert cut["events"] == 5
+    assert cut["ledger"][PLAIN.name]["filtered"] == 95
+    assert answer("events", tmp_path / "b")["by_event"] == {PLAIN.name: 5, LETTER.name: 0}
+    answer("record", "--from", source, "--event", LETTER.name, "-o", tmp_path / "c")
+    assert answer("events", tmp_path / "c")["by_event"] == {LETTER.name: 0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("record", "process:start"), 2, "Missing option '-o'"),
+        (("record", "-o", "{new}"), 2, "nothing to record"),
+        (("record", "process:stat", "-o", "{new}"), 2, "did you mean 'process:start'?"),
+        (("record", "etl:/missing.etl", "-o", "{new}"), 1, "cannot be read"),
+        (("record", "process:start", "--since", "3s", "-o", "{new}"), 2, "name it with --from"),
+        (("record", "process:start", "--from", str(DEMO), "-o", "{new}"), 2, "takes no other sources"),
+        (("record", "--from", str(DEMO), "-o", "{old}"), 2, "exists; --force"),
+        (("record", "--from", str(DEMO), "-o", "/missing/x"), 2, "cannot be written"),
+        (("record", "--from", str(DEMO), "--force", "-o", "/dev/full"), 1, "No space left on device"),
+        (("record", "--from", str(DEMO), "--size", "much", "-o", "{new}"), 2, "is not a size"),
+        (("record", "--from", str(DEMO), "--for", "long", "-o", "{new}"), 2, "is not a length of time"),
+        (("record", "--from", str(DEMO), "--since", "noon", "-o", "{new}"), 2, "neither an offset"),
+        (("replay", str(DEMO), "etl_processes", "--speed", "1"), 4, "only a .trec is paced"),
+        (("replay", str(DEMO), "etl_processes", "--speed", "fast"), 2, "neither max nor a number"),
+        (("events", str(DEMO), "--fields"), 4, "does not say"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    """Exit code, the cause and the way out; no traceback, no file left behind."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("precious")
+    done = tracerd(*(each.format(new=new, old=old) for each in arguments))
+    assert done.returncode == code
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert old.read_text() == "precious"
+    assert not new.exists()
+
+
+def test_a_probe_that_wants_what_was_not_recorded_is_told_what_was(demo: Path) -> None:
+    """One sentence with the names that the recording has."""
+    done = tracerd("replay", demo, "syscalls")
+    assert done.returncode == 1
+    assert done.stderr == f"tracerd: syscall:*:enter: is not in {demo}, which has: etl\n"
+
+
+@pytest.mark.xdist_group("perf")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_recording_in_order(tmp_path: Path, number: int) -> None:
+    """Ctrl-C and SIGTERM: the last block is written, and the ledger is printed."""
+    need_live_events()
+    path = tmp_path / "a.trec"
+    command = [sys.executable, "-m", "tracerd.cli", "record", "syscalls", "-o", str(path), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 30
+        while not path.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(0.3)
+        process.send_signal(number)
+        summary = json.loads(process.communicate(timeout=30)[0])
+    assert process.returncode == 0
+    counted = answer("events", path)
+    assert counted["complete"]
+    assert counted["events"] == summary["events"] > 0
+
+
+@pytest.mark.xdist_group("perf")
+def test_a_killed_recording_loses_little(tmp_path: Path) -> None:
+    """`kill -9`: what was on its way to disk a second ago is a recording; the replay says that its end is missing."""
+    need_live_events()
+    path = tmp_path / "a.trec"
+    command = [sys.executable, "-m", "tracerd.cli", "record", "syscalls", "-o", str(path)]
+    with subprocess.Popen(command) as process:
+        deadline = time.monotonic() + 30
+        while not path.exists() or path.stat().st_size < 4000:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(1.3)
+        process.kill()
+    counted = answer("events", path)
+    assert counted["events"] > 0
+    assert not counted["complete"]
+
+
+def test_lengths_sizes_and_speeds_are_read_as_people_write_them() -> None:
+    """With and without a unit."""
+    assert [seconds(text) for text in ("30s", "500ms", "2m", "1h", "7")] == [30, 0.5, 120, 3600, 7]
+    assert [size(text) for text in ("4096", "500K", "1G", "1.5MiB")] == [4096, 500 << 10, 1 << 30, 3 << 19]
+    assert [speed(text) for text in ("max", "1", "0.5", "100")] == [None, 1, 0.5, 100]
+
+
+def test_moments_are_offsets_or_local_times() -> None:
+    """An offset counts from the first event; a time is this machine's local time, on the recording's clock."""
+    assert moment("90s").on_clock(first_ns=5, clock_offset_ns=77) == 90 * 10**9 + 5
+    unix_ns = int(time.mktime((2026, 1, 31, 12, 0, 5, 0, 0, -1))) * 10**9 + 250_000_000
+    assert moment(LOCAL) == When(unix_ns)
+    assert moment(LOCAL).on_clock(first_ns=5, clock_offset_ns=10**18) == unix_ns - 10**18
+    assert moment(LOCAL).on_clock(first_ns=5, clock_offset_ns=1 << 62) == 0
