@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tracerd.cli import live
+from tracerd.cli import footer, live
+from tracerd.cli.grid import Shown, grid
 from tracerd.cli.output import count, duration, size
 from tracerd.runtime.program import ProgramStatistics
 from tracerd.runtime.snapshot import SessionSnapshot
@@ -58,7 +59,7 @@ def test_rates_are_changes_per_second_by_row_key() -> None:
 
 def test_the_fastest_row_comes_first_and_hidden_rows_are_told() -> None:
     """Two of three rows fit: the fastest two are shown, the third is counted."""
-    lines = printed(live.grid(live.with_rates(VIEW, NOW, BEFORE, seconds=2), 2, 0)).splitlines()
+    lines = printed(grid(live.with_rates(VIEW, NOW, BEFORE, seconds=2), 2, 0, 100)).splitlines()
     assert lines[0].split() == ["pid", "comm", "count/s", "count", "p50"]
     assert lines[1].split() == ["7", "dd", "2,000", "5,000", "1.23µs"]
     assert lines[2].split() == ["9", "new", "15", "30", "-"]
@@ -72,13 +73,13 @@ def snapshot(ledger: dict[str, Ledger]) -> SessionSnapshot:
 
 def test_the_ledger_line_balances_and_shows_losses() -> None:
     """All parts of the balance are on the line; zero parts other than lost are left out."""
-    line = live.ledger_line({"e": Ledger(10_000, 9_000, lost_in_kernel=600, lost_in_session=100, filtered=300)}).plain
+    line = footer.ledger_line({"e": Ledger(10_000, 9_000, lost_in_kernel=600, lost_in_session=100, filtered=300)}).plain
     assert line == "ledger  10,000 events = 9,000 delivered + 300 filtered + 700 lost"
 
 
 def test_the_cost_line_tells_runs_time_and_cpu() -> None:
     """20 ms of CPU in 2 s is one percent."""
-    line = live.cost_line(snapshot({})).plain
+    line = footer.cost_line(snapshot({})).plain
     assert line == "cost  1 verified programs (jit), 1,000 runs of 250ns, pump 1.0% of one CPU"
 
 
@@ -97,10 +98,10 @@ def test_counts_and_sizes_read_easily() -> None:
     assert (size(512), size(1536), size(3 << 20)) == ("512 B", "1.5 KiB", "3.0 MiB")
 
 
-def shown(name: str, rows: int, filled: int) -> live.Shown:
+def shown(name: str, rows: int, filled: int) -> Shown:
     """A table with `filled` rows whose view asks for `rows`."""
     view = ViewSpec(name, name, (ColumnSpec("pid", "key"),), rows=rows)
-    return live.Shown(view, Table(name, {"pid": np.arange(filled)}), {})
+    return Shown(view, Table(name, {"pid": np.arange(filled)}), {})
 
 
 def test_tables_that_ask_for_rows_get_them_and_the_others_share_the_rest() -> None:
@@ -113,7 +114,7 @@ def test_tables_without_room_are_named() -> None:
     """On a small screen the first tables are shown whole and the others told."""
     tables = [shown("first", 0, 9), shown("second", 4, 9), shown("third", 4, 9)]
     assert live.share_rows(tables, 13) == [3, 4]
-    text = printed(live.screen(snapshot({}), tables, None, 13))
+    text = printed(live.screen(snapshot({}), tables, None, 100, 16))
     assert "no room for: third" in text
     assert "ledger" in text
 
@@ -122,4 +123,29 @@ def test_a_way_that_cannot_see_everything_is_told_once() -> None:
     """Events that came the same way share a line."""
     polled = "polled every 1 s"
     ledger = {"process:start": Ledger(1, 1, via=polled), "process:exit": Ledger(1, 1, via=polled), "x": Ledger(1, 1)}
-    assert [line.plain for line in live.via_lines(ledger)] == [f"via  process:start, process:exit: {polled}"]
+    assert [line.plain for line in footer.via_lines(ledger)] == [f"via  process:start, process:exit: {polled}"]
+
+
+def test_columns_that_do_not_fit_are_named_and_numbers_never_cut() -> None:
+    """On a narrow terminal the first columns are whole; a last column of text may be cut at the edge."""
+    columns = (ColumnSpec("pid", "key"), ColumnSpec("comm", "value.c"), ColumnSpec("bytes", "value.b"))
+    one = Shown(ViewSpec("v", "v", columns), Table("v", {
+        "pid": np.array([123456], dtype=np.uint32),
+        "comm": np.array(["a-rather-long-name"], dtype=object),
+        "bytes": np.array([10**12], dtype=np.uint64),
+    }), {})  # fmt: skip
+    assert [line.split() for line in lines_of(one, 41)] == [
+        ["pid", "comm", "bytes"], ["123456", "a-rather-long-name", "1000000000000"],
+    ]
+    assert [line.split() for line in lines_of(one, 40)] == [
+        ["pid", "comm"], ["123456", "a-rather-long-name"], ["no", "room", "for", "bytes"],
+    ]
+    assert lines_of(one, 17)[1] == "123456  a-rather…"
+    assert lines_of(one, 12) == ["   pid", "123456", "no room for…"]
+
+
+def lines_of(one: Shown, width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(grid(one, 5, 0, width))
+    assert isinstance(console.file, io.StringIO)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]

@@ -21,7 +21,7 @@ FILES = {
     "machine.etl": "probes/etl_processes/demo.etl",
     "program.bpf.o": "probes/syscalls/syscalls.bpf.o",
     "tests/cli/objects/broken.bpf.o": "tests/cli/objects/broken.bpf.o",
-    "probes/include": "probes/include",
+    "probes/host/host.bpf.o": "probes/host/host.bpf.o",
 }
 """What README's commands are about: name in the folder -> in the checkout."""
 

@@ -172,8 +172,19 @@ def test_a_detached_link_leaves_no_trace(session: tracerd.Session) -> None:
     link.detach()
     assert obj.links == ()
     assert "detached" in repr(link)
+    session.load(obj)
     with pytest.raises(RunError, match="has no attached program"):
-        session.load(obj)
+        session.start()
+    assert session.probes == {}
+
+
+def test_programs_are_attached_before_or_after_loading_as_in_libbpf(session: tracerd.Session) -> None:
+    """Open, load, attach: all of it is a declaration until the start."""
+    obj = tracerd.Object.open(RECORDER)
+    session.load(obj)
+    obj.programs["on_event"].attach(ALL)
+    session.start()
+    assert obj.maps["counts"].lookup(0) is not None
 
 
 def test_attaching_without_a_name_goes_where_the_section_says() -> None:
@@ -195,15 +206,15 @@ def test_mistakes_are_one_sentence(session: tracerd.Session) -> None:
     with pytest.raises(RunError, match="only between a session's start and its close"):
         next(obj.maps["counts"].items())
     session.load(obj)
-    with pytest.raises(RunError, match="it is attached before that"):
-        obj.programs["on_event"].attach(ALL)
-    with pytest.raises(RunError, match="it is detached before that"):
-        obj.links[0].detach()
-    with pytest.raises(RunError, match="it is loaded before that"):
-        session.load(obj)
+    with pytest.raises(RunError, match="is in a session already"), tracerd.Session() as other:
+        other.load(obj)
     with pytest.raises(ConfigError, match="named twice"):
         session.load(recorder())
     session.start()
+    with pytest.raises(RunError, match="it is attached before the start"):
+        obj.programs["on_event"].attach(ALL)
+    with pytest.raises(RunError, match="it is detached before the start"):
+        obj.links[0].detach()
     with pytest.raises(RunError, match="is no ring buffer"):
         obj.maps["counts"].records()
     with pytest.raises(RunError, match="is a ring buffer"):

@@ -160,7 +160,8 @@ def disagreements() -> list[str]:
 
 def differing(before: Any, other: Any, after: Any) -> list[str]:
     """Return in what two readers differ of one process."""
-    differ = [name for name in ("user_ns", "system_ns", "read_bytes", "write_bytes")
+    differ = [f"{name} {other[name]} not from {before[name]} to {after[name]}"
+              for name in ("user_ns", "system_ns", "read_bytes", "write_bytes")
               if not before[name] <= other[name] <= after[name]]
     differ += [name for name in ("parent", "virtual_bytes", "threads")
                if before[name] == after[name] != other[name]]

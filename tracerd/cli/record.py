@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from tracerd.cli import params
+from tracerd.cli.footer import ledger_line, via_lines
 from tracerd.cli.interrupt import Interrupt, interruptible
-from tracerd.cli.live import ledger_line, via_lines
 from tracerd.cli.live_options import live_options
 from tracerd.cli.output import count, json_option, ledger_json, print_json, size, text_console
 from tracerd.cli.params import When

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.live import Live
 
 from tracerd.cli import live as screen
+from tracerd.cli.footer import footer
+from tracerd.cli.grid import grid
 from tracerd.cli.interrupt import Interrupt, interruptible
 from tracerd.cli.live_options import live_options
 from tracerd.cli.output import duration, json_option, ledger_json, print_json, text_console
@@ -26,9 +28,6 @@ from tracerd.vm.policy import Asked, Integrity
 engine_option = click.option(
     "--engine", type=click.Choice(["auto", "jit", "interpreter", "native"]), help="Override the probes' engine."
 )
-
-BELOW = 6
-"""Lines of a screen that are no tables': what was proved stands above them, cost and ledger below."""
 
 DEFAULT_PROBE, UNPRIVILEGED_PROBE = "syscalls", "host"
 RECORDED_PROBE, RECORDING = "etl_processes", "demo.etl"
@@ -182,7 +181,7 @@ def _live(session: Session, watched: Watch, console: Console, interrupted: Inter
             found = session.tables(snapshot)
             shown = [screen.with_rates(view, table, before.get(table.name), now - then) for view, table in found]
             before, then = {table.name: table for _, table in found}, now
-            display.update(screen.screen(snapshot, shown, watched.rows, console.height - BELOW), refresh=True)
+            display.update(screen.screen(snapshot, shown, watched.rows, console.width, console.height), refresh=True)
 
 
 def _announce(session: Session, console: Console) -> None:
@@ -203,9 +202,10 @@ def _summary(session: Session, final: SessionSnapshot, watched: Watch, console: 
         console.rule(f"{table.name}: {len(table):,} rows in {final.seconds:.1f} s", style="dim", align="left")
         rows = watched.rows or view.rows or default
         shown = screen.averaged(view, table, final.seconds if rates else 0)
-        console.print(screen.grid(shown, rows, final.clock_offset_ns))
+        console.print(grid(shown, rows, final.clock_offset_ns, console.width))
     for line in final.printed:
         console.print(f"printed  {line}", markup=False)
     console.print()
-    console.print(screen.footer(final))
+    for text in footer(final):
+        console.print(text)
     sys.stdout.flush()

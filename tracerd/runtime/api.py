@@ -3,10 +3,10 @@
 The words are libbpf's. Nothing happens before `Session.start`: it proves, compiles and lets the events in, so attaching
 is a declaration until then. Maps are there from the start until the session is closed.
 
-    obj = tracerd.Object.open("opens.bpf.o")
-    obj.programs["on_open"].attach("syscall:openat:enter")
     with tracerd.Session() as session:
+        obj = tracerd.Object.open("opens.bpf.o")
         session.load(obj)
+        obj.programs["on_open"].attach("syscall:openat:enter")
         session.start()
         …
         for key, value in obj.maps["opens"].items(): …
@@ -51,12 +51,10 @@ class Session(plain.Session):
 
         Raises:
             ConfigError: an object of that name is there already.
-            RunError: the object belongs to a session, or nothing of it is attached.
+            RunError: the object belongs to a session.
         """
-        obj.state.check_open("loaded")
-        if not obj.links:
-            raise RunError(f"object {obj.name!r}", "has no attached program: programs[…].attach(…) comes first")
-        self.add(obj.as_probe())
+        if any(each.name == obj.name for each in self._objects):
+            raise ConfigError(obj.name, "is named twice")
         obj.state.claim(self)
         self._objects.append(obj)
 
@@ -66,6 +64,12 @@ class Session(plain.Session):
         for obj in self._objects:
             obj.state.release()
         self._objects.clear()
+
+    def _start(self) -> None:
+        for obj in self._objects:
+            self.add(obj.as_probe())
+            obj.state.begin()
+        super()._start()
 
     def _before_events(self) -> None:
         for obj in self._objects:
@@ -119,8 +123,14 @@ class Object:
         return link
 
     def as_probe(self) -> Probe:
-        """Return what a session loads: the object with the links that are made now."""
+        """Return what a session loads: the object with the links that are made now.
+
+        Raises:
+            RunError: there are none.
+        """
         probe, links = self._probe, tuple((link.program, link.source) for link in self.links)
+        if not links:
+            raise RunError(f"object {self.name!r}", "has no attached program: programs[…].attach(…) comes first")
         return Probe(probe.name, probe.object, probe.engine, links, probe.views, probe.description)
 
 
@@ -138,7 +148,7 @@ class ObjectProgram:
 
         Raises:
             ConfigError, NotSupported: that is no attach name of this version, or the section says none.
-            RunError: the object is in a session already.
+            RunError: the object's session has started.
         """
         return self._object.attach(self.name, source or source_of(self._object.spec.path, self.name, self.section))
 
@@ -153,10 +163,10 @@ class Link:
         self._state = state
 
     def detach(self) -> None:
-        """Take the attachment back before its object is loaded into a session.
+        """Take the attachment back before the session's start.
 
         Raises:
-            RunError: it is in a session; stopping that detaches everything.
+            RunError: the session has started; stopping it detaches everything.
         """
         self._state.check_open("detached")
         self.attached = False
@@ -304,6 +314,7 @@ class _State:
     def __init__(self, name: str) -> None:
         self._name = name
         self._session: Session | None = None
+        self._begun = False
         self._loaded: LoadedProbe | None = None
         self.before_events: list[Callable[[], None]] = []
 
@@ -312,7 +323,13 @@ class _State:
         return self._loaded is not None
 
     def claim(self, session: Session) -> None:
+        if self._session is not None:
+            raise RunError(f"object {self._name!r}", "is in a session already")
         self._session = session
+
+    def begin(self) -> None:
+        """From now on what is attached stays as it is."""
+        self._begun = True
 
     def bind(self, loaded: LoadedProbe) -> None:
         """Take what was loaded: from the first record on its rings are followed, and maps begin as the script says."""
@@ -324,10 +341,11 @@ class _State:
 
     def release(self) -> None:
         self._session = self._loaded = None
+        self._begun = False
 
     def check_open(self, what: str) -> None:
-        if self._session is not None:
-            raise RunError(f"object {self._name!r}", f"is in a session; it is {what} before that")
+        if self._begun:
+            raise RunError(f"object {self._name!r}", f"runs in a session; it is {what} before the start")
 
     def loaded(self) -> LoadedProbe:
         if self._loaded is None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from tracerd.elf.spec import ObjectSpec
 from tracerd.errors import ConfigError
 from tracerd.platforms.model import Platform
+from tracerd.sources.base import LinkRequest
+from tracerd.sources.names import parse_attach
 from tracerd.verifier.job import Options, Rejection, VerifiedProgram
 from tracerd.verifier.prepare import make_job
 from tracerd.verifier.sandbox import Verifier
@@ -41,6 +43,18 @@ class Program:
             verify_seconds=certificate.seconds,
             instructions=certificate.instructions,
         )
+
+
+    def link(self, source: str) -> LinkRequest:
+        """Return what a source needs to run it on its event of that name.
+
+        Raises:
+            ConfigError: the event's context is not what the program was proved for.
+        """
+        wanted, have = parse_attach(source).kind.program_type, self.verified.job.type
+        if wanted != have:
+            raise ConfigError(source, f"runs programs of type {wanted}; {self.name!r} is of type {have} (its section)")
+        return LinkRequest(source, self.executable.native, self.verified.certificate.context_bytes)
 
 
 @dataclass(frozen=True, slots=True)

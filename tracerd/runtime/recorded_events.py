@@ -15,8 +15,8 @@ from tracerd.sources.etl_names import split_file
 from tracerd.sources.etw_matcher import EtwMatcher
 from tracerd.sources.names import AttachKind, parse_attach
 from tracerd.sources.trec.feed import number_of
-from tracerd.sources.trec.layouts import ETW_EVENT, Layouts, canonical
-from tracerd.sources.trec.meta import Machine, Meta, RecordedEvent, this_machine
+from tracerd.sources.trec.layouts import Layouts, canonical
+from tracerd.sources.trec.meta import ETW_EVENT, Machine, Meta, RecordedEvent, this_machine
 from tracerd.sources.trec.reader import is_trec
 from tracerd.sources.trec.source import TrecSource
 

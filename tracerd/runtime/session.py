@@ -161,12 +161,12 @@ class Session:
         for pump in self._pumps:
             pump.start()
 
+    def _before_events(self) -> None:
+        """Do what must be done once all is loaded and nothing runs yet: for sessions that scripts use."""
+
     @property
     def _awaited(self) -> list[Pump]:
         return [pump for pump in self._pumps if not pump.background]
-
-    def _before_events(self) -> None:
-        """Do what must be done once all is loaded and nothing runs yet: for sessions that scripts use."""
 
     def _rings(self) -> list[RingReader]:
         return [ring for loaded in self.probes.values() for ring in loaded.rings]
@@ -177,10 +177,9 @@ class Session:
 
     def _links(self, serving: Serving) -> list[LinkRequest]:
         return [
-            LinkRequest(source, program.executable.native, program.verified.certificate.context_bytes)
+            loaded.programs[name].link(source)
             for loaded in self.probes.values()
             for name, source in loaded.probe.attach
-            for program in (loaded.programs[name],)
             if source in serving.events
         ]
 

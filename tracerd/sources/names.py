@@ -51,6 +51,17 @@ class AttachKind(Enum):
         return self in (AttachKind.PROCESS, AttachKind.NET, AttachKind.SYSTEM)
 
     @property
+    def program_type(self) -> str:
+        """The type of the programs that its events run: what is proved of their context holds for no other kind."""
+        if self.live_linux:
+            return "tracepoint"
+        if self.etw:
+            return "etw"
+        if self.timed:
+            return "interval"
+        return "sample" if self is AttachKind.SYSTEM else self.value
+
+    @property
     def timed(self) -> bool:
         """True for programs that run by time: `ticks`."""
         return self in (AttachKind.INTERVAL, AttachKind.BEGIN, AttachKind.END)

@@ -86,6 +86,6 @@ void tr_processes_statistics(const struct tr_processes *processes, struct tr_pro
    1, or 0 if there is none. */
 int tr_process_read(uint32_t pid, uint32_t *parent, uint64_t *began_ns);
 
-/* A process's arguments, each ended by a NUL, or only the first if they need `capacity` bytes or more: then `*whole` is
-   0. Returns how many bytes, 0: gone, or has none. */
+/* A process's arguments, each ended by a NUL, or only the first if they are `capacity` - 1 bytes or more: then `*whole`
+   is 0. Returns how many bytes, 0: gone, or has none. */
 uint32_t tr_process_read_line(uint32_t pid, char *line, uint32_t capacity, int *whole);

@@ -6,8 +6,6 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "proc.h"
@@ -16,42 +14,23 @@
 
 #define UNKNOWN_ID 65534u                /* the kernel's overflow id */
 
-static uint32_t id_after(const char *text, const char *key)
-{
-    const char *found = strstr(text, key);
-
-    return found ? (uint32_t)strtoul(found + strlen(key), NULL, 10) : UNKNOWN_ID;
-}
-
 static void read_ids(int folder, struct tr_proc_description *description)
 {
     char text[1024];                     /* Name … Gid are the first ten lines */
 
     if (tr_proc_text(folder, "status", text, sizeof text) < 0)
         text[0] = 0;
-    description->uid = id_after(text, "\nUid:\t");
-    description->gid = id_after(text, "\nGid:\t");
-}
-
-/* A process may write over its command line (setproctitle) and leave out the last NUL. */
-static void end_with_nul(struct tr_proc_description *description)
-{
-    if (description->bytes && description->command_line[description->bytes - 1])
-        description->command_line[description->bytes++] = 0;
+    description->uid = tr_proc_number(text, "\nUid:\t", UNKNOWN_ID);
+    description->gid = tr_proc_number(text, "\nGid:\t", UNKNOWN_ID);
 }
 
 static void read_command_line(int folder, struct tr_proc_description *description)
 {
-    int64_t bytes = tr_proc_text(folder, "cmdline", description->command_line, sizeof description->command_line);
+    int64_t got = tr_proc_text(folder, "cmdline", description->command_line, sizeof description->command_line);
+    int whole;
 
-    description->whole = bytes >= 0;
-    description->bytes = bytes < 0 ? 0 : (uint32_t)bytes;
-    end_with_nul(description);
-    if (description->bytes < TR_PROC_COMMAND_LINE)
-        return;
-    description->whole = 0;
-    description->bytes = (uint32_t)strnlen(description->command_line, TR_PROC_COMMAND_LINE - 1);
-    description->command_line[description->bytes++] = 0;
+    description->bytes = tr_proc_arguments(description->command_line, got, TR_PROC_COMMAND_LINE, &whole);
+    description->whole = (uint32_t)whole;
 }
 
 int tr_proc_describe(uint32_t pid, uint64_t identity, struct tr_proc_description *description)

@@ -23,17 +23,6 @@ static uint64_t take_number(const char **at)
     return negative ? 0 - value : value;
 }
 
-/* /proc shows a kernel worker with its current work ("kworker/0:1-events"); the task's own name ends before that. */
-static uint32_t own_name(const char *name, uint32_t bytes)
-{
-    uint32_t own = bytes;
-
-    if (bytes > 8 && memcmp(name, "kworker/", 8) == 0)
-        for (own = 8; own < bytes && name[own] != '+' && name[own] != '-'; own++)
-            ;
-    return own < 15 ? own : 15;
-}
-
 int tr_proc_stat_parse(char *text, struct tr_proc_stat *stat)
 {
     const char *open = strchr(text, '('), *close = strrchr(text, ')'), *at;
@@ -42,7 +31,7 @@ int tr_proc_stat_parse(char *text, struct tr_proc_stat *stat)
     if (!open || !close || close < open || close[1] != ' ' || !close[2])
         return 0;
     stat->name = open + 1;
-    stat->name_bytes = own_name(open + 1, (uint32_t)(close - open - 1));
+    stat->name_bytes = tr_proc_name_bytes(open + 1, (uint32_t)(close - open - 1));
     stat->state = close[2];
     at = close + 3;
     for (int field = STAT_PARENT; field < STAT_FIELDS && *at == ' '; field++) {

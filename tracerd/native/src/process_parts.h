@@ -72,7 +72,7 @@ struct tr_processes {
     struct account accounts[TR_PROCESS_EXIT + 1];
     struct tr_processes_statistics counted;
     struct tr_process_context context;
-    char text[TR_PROCESS_LINE];
+    char text[TR_PROCESS_LINE + 1];
 };
 
 /* process_table.c */

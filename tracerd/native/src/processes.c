@@ -204,7 +204,7 @@ static int read_process(uint32_t pid, struct process *process)
 static void read_line(struct tr_processes *processes, struct process *process)
 {
     int whole;
-    uint32_t bytes = tr_process_read_line(process->pid, processes->text, TR_PROCESS_LINE, &whole);
+    uint32_t bytes = tr_process_read_line(process->pid, processes->text, sizeof processes->text, &whole);
 
     if (bytes)
         tr_process_keep_line(processes, process, bytes, whole);

@@ -27,11 +27,16 @@ class Moment:
         return self.before_ns is None
 
 
+FIRST = 5
+"""How many ordinary polls the first costs, about (measured: `tracerd bench system`)."""
+
+
 class Pace:
     """How long to wait between polls: as long as asked, and longer if polling would take more than its share of a core.
 
-    The cost of a poll is the mean of the polls so far, each half as heavy as the next. The first counts too, although
-    it reads what later ones need not: a machine that is too large for the share is noticed before the second.
+    The cost of a poll is the mean of the polls so far, each half as heavy as the next. The first reads of every process
+    what later ones read only of new ones, so it is taken for so many ordinary ones: even a machine that is too large
+    for the share is noticed before the second.
     """
 
     def __init__(self, asked_ns: int, share: float) -> None:
@@ -41,7 +46,7 @@ class Pace:
 
     def spent(self, cpu_ns: int) -> None:
         """Count the CPU time of a poll."""
-        self.cost_ns = (self.cost_ns + cpu_ns) / 2 if self.cost_ns else float(cpu_ns)
+        self.cost_ns = (self.cost_ns + cpu_ns) / 2 if self.cost_ns else cpu_ns / FIRST
 
     @property
     def interval_ns(self) -> int:

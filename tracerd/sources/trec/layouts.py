@@ -12,10 +12,7 @@ from tracerd.platforms.linux import ETW, LINUX
 from tracerd.platforms.model import Context, ContextField, FieldKind
 from tracerd.sources.names import AttachName, parse_attach
 from tracerd.sources.schema.tracefs import TracepointField, TracepointFormat, read_format
-from tracerd.sources.trec.meta import RecordedEvent
-
-ETW_EVENT = "etl"
-"""The name of the one event that all events of a `.etl` are recorded as."""
+from tracerd.sources.trec.meta import ETW_EVENT, RecordedEvent
 
 # The integers that tracepoints make arrays of, by what the kernel calls them: bytes of an element.
 _ELEMENTS = {

@@ -12,7 +12,13 @@ from typing import Annotated
 import msgspec
 
 from tracerd import __version__
+from tracerd.errors import TracerdError
+from tracerd.platforms.linux import LINUX
 from tracerd.snapshot import LEDGER_COUNTS, Ledger
+from tracerd.sources.names import parse_attach
+
+ETW_EVENT = "etl"
+"""The name of the one event that all events of a `.etl` are recorded as."""
 
 MOST_CPUS = 65_536
 CONTEXT_LIMIT = 8192
@@ -87,11 +93,26 @@ def encode(document: Meta | End) -> bytes:
 
 
 def decode_meta(data: bytes) -> Meta | None:
-    """Return what the first block says, or None if it cannot be read."""
+    """Return what the first block says, or None if it cannot be read or makes no sense."""
     try:
-        return _decode_meta(data)
+        meta = _decode_meta(data)
     except _UNREADABLE:
         return None
+    return meta if all(map(_sensible, meta.events)) else None
+
+
+def _sensible(event: RecordedEvent) -> bool:
+    """True if the event has the type that its name runs, and pointers in its context exactly where that type has them.
+
+    Programs follow these pointers without a check: proofs rely on the feed to put them in. A file that could call a
+    context with pointers one without would choose them itself.
+    """
+    try:
+        kind = "etw" if event.name == ETW_EVENT else parse_attach(event.name).kind.program_type
+    except TracerdError:
+        return False
+    fields = LINUX.type_by_name[kind].context.fields
+    return event.type == kind and event.payload == any(field.kind.pointer for field in fields)
 
 
 def decode_end(data: bytes) -> End | None:
