@@ -75,6 +75,7 @@ def record(
     lost: int = 0,
     end: bool = True,
     offset_ns: int = 1000,
+    events: tuple[RecordedEvent, ...] = EVENTS,
 ) -> Path:
     """Write a recording, each of whose blocks has the events of one of `blocks`.
 
@@ -83,9 +84,9 @@ def record(
     recorder = Recorder(keep or Filter(), patient=False, blocks=16)
     writer = TrecWriter(path, codec, force=True)
     with closing(recorder), closing(writer):
-        programs = [recorder.add(event)[0] for event in EVENTS]
+        programs = [recorder.add(event)[0] for event in events]
         machine = Machine("linux", "x86_64", "6.1", 1)
-        writer.begin(Meta(machine, offset_ns, cpus, EVENTS), encode([Void()]))
+        writer.begin(Meta(machine, offset_ns, cpus, events), encode([Void()]))
         for block in blocks:
             for given in block:
                 give(programs[given.event], given)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tracerd.cli.output import json_option, print_json
+from tracerd.sources.trec.reader import is_trec
+
+if TYPE_CHECKING:
+    from tracerd.bench.recordings import Row
 
 
 @click.group("bench", invoke_without_command=True)
@@ -29,13 +35,16 @@ def vm(as_json: bool = False) -> None:
 
 
 @command.command("events")
-@click.option("--source", type=click.Path(path_type=Path), help="A .etl recording instead of live system calls.")
+@click.option("--source", type=click.Path(path_type=Path), help="A recording instead of live system calls.")
 @json_option
 def events(as_json: bool = False, source: Path | None = None) -> None:
     """What tracing adds to a system call: untraced, tracerd, and bpftrace where it is installed."""
-    from tracerd.bench import tracing
+    from tracerd.bench import recordings, tracing
     from tracerd.bench.events import render, to_json
 
+    if source is not None and is_trec(source):
+        _print_recordings(recordings.replay(source), as_json)
+        return
     if source is None:
         rows = tracing.live()
         print_json(to_json(rows)) if as_json else click.echo(render(rows))
@@ -46,6 +55,22 @@ def events(as_json: bool = False, source: Path | None = None) -> None:
         return
     for row in recorded:
         click.echo(f"{row['what']:<14}{row['ns_per_event']:>8} ns per event {row['events_per_s']:>14,} events/s")
+
+
+@command.command("record")
+@click.option("--calls", type=click.IntRange(1), default=10_000_000, show_default=True, help="System calls to record.")
+@json_option
+def record(as_json: bool = False, calls: int = 10_000_000) -> None:
+    """What recording costs at the rate of a loop of system calls, and how fast the recording is replayed."""
+    from tracerd.bench import recordings
+
+    _print_recordings(recordings.record(calls), as_json)
+
+
+def _print_recordings(rows: Sequence[Row], as_json: bool) -> None:
+    from tracerd.bench.recordings import render
+
+    print_json({"rows": [row.to_json() for row in rows]}) if as_json else click.echo(render(rows))
 
 
 @command.command("system")
