@@ -22,10 +22,11 @@ ETW_EVENT = "etl"
 
 MOST_CPUS = 65_536
 CONTEXT_LIMIT = 8192
+MOST_TEXT = 256
 
 # What a file says reaches terminals and C comments.
-_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}$")]
-_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$")]
+_EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}\Z")]
+_Text = Annotated[str, msgspec.Meta(pattern=r"^[ -~]*\Z", max_length=MOST_TEXT)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
 
 
@@ -68,6 +69,7 @@ class EndLedger(msgspec.Struct, frozen=True):
     dropped_in_ring: _Count = 0
     filtered: _Count = 0
     failed: _Count = 0
+    via: _Text = ""                          # how the events came, as the ledger of the recording said it
 
 
 class End(msgspec.Struct, frozen=True):
@@ -125,4 +127,5 @@ def decode_end(data: bytes) -> End | None:
 
 def end_ledger(entry: Ledger) -> EndLedger:
     """Return a ledger as the file has it."""
-    return EndLedger(**{name: getattr(entry, name) for name in LEDGER_COUNTS})
+    via = "".join(letter if " " <= letter <= "~" else "?" for letter in entry.via[:MOST_TEXT])
+    return EndLedger(**{name: getattr(entry, name) for name in LEDGER_COUNTS}, via=via)

@@ -92,7 +92,7 @@ class TrecSource:
         for number, name in feed.names().items():
             lost = recorded.pop(self.reader.meta.events[number].name, None)
             if lost is not None:
-                ledgers[name] += _lost(lost)
+                ledgers[name] = replace(ledgers[name] + _lost(lost), via=lost.via)
         for other in recorded.values():
             rest += _lost(other)
         ledgers[f"trec:{self.path}"] = replace(rest, via=self._condition())
