@@ -11,6 +11,7 @@ import pytest
 from tests.native.witness import Witness
 from tests.sources.trec_support import LETTER, PLAIN, Given, drain, record, replay
 from tracerd.errors import SourceError
+from tracerd.runtime import Session, Settings
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.trec.source import TrecSource
 
@@ -73,6 +74,17 @@ def test_intervals_follow_the_recordings_clock(tmp_path: Path) -> None:
     assert times["end"] == [4500 * MS]
     unix = int.from_bytes(runs[0]["begin"][0].context[:8], "little")
     assert unix == 10**18 + 1000 * MS
+
+
+def test_times_since_boot_are_shown_with_the_recordings_own_clock(tmp_path: Path) -> None:
+    """A column of times is this machine's local time of what the recorded machine's clock said."""
+    path = record(tmp_path / "a.trec", [some(1)], offset_ns=1_767_225_600 * 10**9)
+    with Session(Settings(recording=path)) as session:
+        session.start()
+        assert session.snapshot().clock_offset_ns == 1_767_225_600 * 10**9
+        session.stop()
+    with Session(Settings()) as live:
+        assert abs(live.snapshot().clock_offset_ns - (time.time_ns() - time.monotonic_ns())) < 10**9
 
 
 def test_a_paced_replay_takes_as_long_as_the_recording(tmp_path: Path) -> None:

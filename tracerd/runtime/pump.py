@@ -26,7 +26,8 @@ class Pump:
         self.background = serving.background
         self.printed: deque[str] = deque(maxlen=PRINTED_LINES)
         self._between = between
-        self._thread = threading.Thread(target=self._run, name=f"tracerd-pump-{serving.events[0]}", daemon=True)
+        name = f"tracerd-pump-{'-'.join(serving.events[:1])}"
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._stopping = threading.Event()
         self._error: TracerdError | None = None
         self.ended = threading.Event()
