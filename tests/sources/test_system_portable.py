@@ -104,7 +104,8 @@ def test_a_user_without_a_number_is_known_by_name(processes: dict[int, Any]) -> 
     processes[5] = told()
     described = PsutilReader().describe(5, 2**64 - 5, "made")
     assert described is not None
-    assert (described.user, described.uid, described.user_known) == ("HOST\\somebody", 65534, True)
+    assert (described.user, described.uid) == ("HOST\\somebody", 65534)
+    assert described.known == lib.TR_KNOWN_USER | lib.TR_KNOWN_COMMAND_LINE
     assert described.command_line == b"made\0a b\0"
 
 

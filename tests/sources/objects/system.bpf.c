@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Keeps what it is told: every event of the system source whole, and the command line of processes that start and end. */
+/* Keeps what it is told: every event of the system source, with the begin of the command line. */
 #include "tracerd.bpf.h"
 
 #define LINE 256

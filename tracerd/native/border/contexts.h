@@ -22,7 +22,7 @@ struct tr_process_context {
     uint64_t time_ns;                /* unix time of the event */
     uint64_t start_ns;               /* unix time the process began: with its pid, who it is */
     uint64_t lifetime_ns;            /* at the event */
-    uint64_t interval_ns;            /* sample: since the one before, or since it began if that is later; 0: the first */
+    uint64_t interval_ns;            /* sample: since the one before, or since it began if that is later; first: 0 */
     uint64_t user_ns;                /* CPU time so far */
     uint64_t system_ns;
     uint64_t cpu_ns;                 /* CPU time in the interval */

@@ -17,7 +17,7 @@ from tracerd.sources.system.machine import read_numbers
 from tracerd.sources.system.portable import refused
 from tracerd.sources.system.reader import Description, Number, Wants
 
-_FIRST_ROWS = 1024
+_FIRST_ROWS = 4096
 
 
 class LinuxReader:

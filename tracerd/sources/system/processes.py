@@ -30,8 +30,6 @@ _TOTALS = (
     ("write_bytes", lib.TR_KNOWN_IO),
 )
 
-_UNTOLD = b""
-
 _DESCRIBED = lib.TR_KNOWN_USER | lib.TR_KNOWN_COMMAND_LINE
 
 
@@ -86,7 +84,7 @@ class ProcessTable:
         whole(self._events)[found.now] = whole(events)[found.before]
         self._born = np.zeros(count, np.int64)
         self._born[found.now] = born[found.before]
-        self._payloads = [_UNTOLD] * count
+        self._payloads = [b""] * count
         for at, before in zip(found.now.tolist(), found.before.tolist(), strict=True):
             self._payloads[at] = payloads[before]
         dead = self._rows["exited"][found.now] != 0
@@ -98,14 +96,19 @@ class ProcessTable:
         self._begin(found.fresh, now)
         new, old = self._rows[found.now], old_rows[found.before]
         changed = ((new["version"] != old["version"]) | (new["name"] != old["name"])) & (new["exited"] == 0)
-        for at in (*found.fresh.tolist(), *found.now[changed].tolist()):
-            row = self._rows[at]
-            name = row["name"].decode(errors="replace")
-            told = self._reader.describe(int(row["pid"]), int(row["identity"]), name)
-            if told is None and self._payloads[at] is _UNTOLD:
-                told = Description(name)             # gone meanwhile: its short name is all there is
-            if told is not None:
-                self._tell(at, told)
+        told = self._describe(found.fresh)
+        self._tell(told | self._describe(found.now[changed], told_before=True))
+
+    def _describe(self, places: Places, told_before: bool = False) -> dict[int, Description]:
+        """Describe processes, by place. Of a new one that is gone meanwhile, its short name is all there is."""
+        told = {}
+        columns = (self._rows[name][places].tolist() for name in ("pid", "identity", "name"))
+        for at, pid, identity, name in zip(places.tolist(), *columns, strict=True):
+            short = name.decode(errors="replace")
+            description = self._reader.describe(pid, identity, short)
+            if description is not None or not told_before:
+                told[at] = description or Description(short)
+        return told
 
     def _begin(self, fresh: Places, now: Moment) -> None:
         """Set what never changes. When the system does not tell when a process began, it is when it was first seen."""
@@ -117,17 +120,21 @@ class ProcessTable:
         events["context"]["pid"][fresh] = pid
         events["context"]["start_ns"][fresh] = start
 
-    def _tell(self, at: int, told: Description) -> None:
-        """Put a description into an event."""
-        task, context, head = (self._events[part][at] for part in ("task", "context", "head"))
-        task["uid_gid"] = told.gid << 32 | told.uid
-        task["comm"] = text(told.name, 16)
-        context["uid"] = told.uid
-        context["name"] = text(told.name, 64)
-        context["user"] = text(told.user, 64)
-        context["known"] = (lib.TR_KNOWN_USER * told.user_known) | (lib.TR_KNOWN_COMMAND_LINE * told.whole)
-        head["payload"] = len(told.command_line)
-        self._payloads[at] = told.command_line + bytes(-len(told.command_line) % 8)
+    def _tell(self, told: dict[int, Description]) -> None:
+        """Put descriptions into events, column by column."""
+        if not told:
+            return
+        places, all_told = list(told), list(told.values())
+        task, context, head = (self._events[part] for part in ("task", "context", "head"))
+        task["uid_gid"][places] = [each.gid << 32 | each.uid for each in all_told]
+        task["comm"][places] = [text(each.name, 16) for each in all_told]
+        context["uid"][places] = [each.uid for each in all_told]
+        context["name"][places] = [text(each.name, 64) for each in all_told]
+        context["user"][places] = [text(each.user, 64) for each in all_told]
+        context["known"][places] = [each.known for each in all_told]
+        head["payload"][places] = [len(each.command_line) for each in all_told]
+        for at, each in told.items():
+            self._payloads[at] = each.command_line + bytes(-len(each.command_line) % 8)
 
     def _measure(self, found: Match, old_rows: Rows, now: Moment) -> None:
         """Set what every poll changes.

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from tracerd.native import lib
 from tracerd.sources.system.layouts import UNKNOWN_ID, Rows
 
 
@@ -30,8 +31,10 @@ class Description:
     whole: bool = False          # False: not readable, or cut to the first argument
 
     @property
-    def user_known(self) -> bool:
-        return self.uid != UNKNOWN_ID or bool(self.user)
+    def known(self) -> int:
+        """Return the TR_KNOWN_* bits of what is told."""
+        user = self.uid != UNKNOWN_ID or bool(self.user)
+        return int(lib.TR_KNOWN_USER * user | lib.TR_KNOWN_COMMAND_LINE * self.whole)
 
 
 @dataclass(frozen=True, slots=True)

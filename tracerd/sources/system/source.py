@@ -177,9 +177,9 @@ class SystemSource:
 
     def _via(self, name: str) -> str:
         """Say how often is polled, what that cannot see, and what was refused."""
-        every = _seconds(self._pace.interval_ns)
-        if self._pace.interval_ns > self._pace.asked_ns:
-            every += f" (not {_seconds(self._pace.asked_ns)}: polling may take {self._pace.share:.1%} of a core)"
+        every, asked = _seconds(self._pace.interval_ns), _seconds(self._pace.asked_ns)
+        if every != asked:
+            every += f" (not {asked}: polling may take {self._pace.share:.1%} of a core)"
         kind, _, event = name.partition(":")
         told = [f"polled every {every}" + ("" if event == "sample" else "; what lives shorter than that is not seen")]
         (reading,) = (each for each in self._readings if each.kind == kind)
