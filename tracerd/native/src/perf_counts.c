@@ -33,6 +33,21 @@ static int switch_events(struct tr_perf *perf, unsigned long request)
     return 0;
 }
 
+/* Let no event pass any more. A record whose event is disabled between its count and its writing is counted and never
+   written (seen on Linux 6.18 at one stop in 15 under load), so events are first filtered out, which happens before
+   they are counted, and disabled when those under way have had time to be written. A kernel that takes no filter for
+   an event is left to the disabling alone. */
+static void shut_out(struct tr_perf *perf)
+{
+    static const char nobody[] = "common_pid == -2";
+    struct timespec pause = {0, 2000000};
+
+    for (uint32_t event = 0; event < perf->event_count; event++)
+        for (uint32_t at = 0; at < perf->ring_count; at++)
+            ioctl(perf->events[event].fds[at], PERF_EVENT_IOC_SET_FILTER, nobody);
+    nanosleep(&pause, NULL);
+}
+
 int tr_perf_start_tasks(struct tr_perf *perf)
 {
     return switch_rings(perf, PERF_EVENT_IOC_ENABLE);
@@ -90,6 +105,7 @@ int64_t tr_perf_stop(struct tr_perf *perf)
 
     if (__atomic_exchange_n(&perf->busy, 1, __ATOMIC_ACQUIRE))
         return -EBUSY;
+    shut_out(perf);
     error = switch_events(perf, PERF_EVENT_IOC_DISABLE);
     for (int try = 0; try < DRAIN_TRIES; try++) {
         taken += tr_perf_round(perf, 1);
