@@ -95,6 +95,7 @@ def test_a_stop_in_the_middle_of_events_balances_too() -> None:
     finally:
         for child in children:
             child.kill()
+            child.wait()
 
 
 def test_our_own_events_are_filtered_and_counted() -> None:
