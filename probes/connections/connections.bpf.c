@@ -59,20 +59,10 @@ struct {
 
 const struct service no_service = {};
 
-static ALWAYS_INLINE void address(u8 *to, const u8 *from, u32 family)
-{
-	if (family == 4) {
-		to[10] = to[11] = 0xff;
-		__builtin_memcpy(to + 12, from, 4);
-	} else {
-		__builtin_memcpy(to, from, 16);
-	}
-}
-
 static ALWAYS_INLINE void endpoints_of(struct net_context *ctx, struct endpoints *key)
 {
-	address(key->local, ctx->local, ctx->family);
-	address(key->remote, ctx->remote, ctx->family);
+	copy_address(key->local, ctx->local, ctx->family);
+	copy_address(key->remote, ctx->remote, ctx->family);
 	key->local_port = ctx->local_port;
 	key->remote_port = ctx->remote_port;
 	key->protocol = ctx->protocol;

@@ -168,12 +168,7 @@ static ALWAYS_INLINE struct talker *talker_of(struct net_context *ctx)
 	struct talker unseen = {};
 	struct talker *found;
 
-	if (ctx->family == 4) {
-		key.remote[10] = key.remote[11] = 0xff;
-		__builtin_memcpy(key.remote + 12, ctx->remote, 4);
-	} else {
-		__builtin_memcpy(key.remote, ctx->remote, 16);
-	}
+	copy_address(key.remote, ctx->remote, ctx->family);
 	key.port = ctx->remote_port;
 	key.protocol = ctx->protocol;
 	found = bpf_map_lookup_elem(&talkers, &key);

@@ -261,6 +261,17 @@ struct net_context {
 	char name[64];			/* of the process */
 };
 
+/* An address of a net_context as map keys should have it, for the decoder "ip": IPv4 as ::ffff:a.b.c.d. `to` is zeroed. */
+static ALWAYS_INLINE void copy_address(u8 *to, const u8 *from, u32 family)
+{
+	if (family == 4) {
+		to[10] = to[11] = 0xff;
+		__builtin_memcpy(to + 12, from, 4);
+	} else {
+		__builtin_memcpy(to, from, 16);
+	}
+}
+
 enum { SAMPLE_CPU = 1, SAMPLE_MEMORY = 2, SAMPLE_DISK = 3, SAMPLE_INTERFACE = 4 };
 
 /* SEC("system/sample"): one event for each core, disk and interface, and one for memory. Numbers are totals so far,

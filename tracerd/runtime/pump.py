@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from tracerd.errors import TracerdError
 from tracerd.snapshot import Ledger
@@ -86,3 +86,14 @@ class Pump:
             self.cpu_ns = time.thread_time_ns() - began
             if taken < 0:
                 return
+
+
+def stop_all(pumps: Iterable[Pump]) -> list[TracerdError]:
+    """Stop every pump, whatever one of them meets; return what they met."""
+    errors: list[TracerdError] = []
+    for pump in pumps:
+        try:
+            pump.stop()
+        except TracerdError as error:
+            errors.append(error)
+    return errors

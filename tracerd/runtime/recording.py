@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tracerd.errors import TracerdError
-from tracerd.runtime.pump import Pump
+from tracerd.runtime.pump import Pump, stop_all
 from tracerd.runtime.recorded_events import Plan
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest
@@ -113,12 +113,7 @@ class Recording:
 
     def stop(self) -> Summary:
         """Stop the events, write what is still in memory and the final ledger."""
-        errors: list[TracerdError] = []
-        for pump in reversed(self._pumps):
-            try:
-                pump.stop()
-            except TracerdError as error:
-                errors.append(error)
+        errors = stop_all(reversed(self._pumps))
         writing = self._live()
         writing.stop()
         seconds, cpu = time.monotonic() - self._began, time.process_time_ns() - self._cpu

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 
 from tracerd.config import Probe
-from tracerd.errors import ConfigError, TracerdError
+from tracerd.errors import ConfigError
 from tracerd.runtime.load import LoadedProbe, load_probe, lock_if_enforced
 from tracerd.runtime.program import ProgramStatistics
-from tracerd.runtime.pump import Pump
+from tracerd.runtime.pump import Pump, stop_all
 from tracerd.runtime.rings import RingReader
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Ledger, Table
@@ -116,12 +116,7 @@ class Session:
         Raises:
             TracerdError: what a pump met while it ran.
         """
-        errors: list[TracerdError] = []
-        for pump in reversed(self._pumps):
-            try:
-                pump.stop()
-            except TracerdError as error:
-                errors.append(error)
+        errors = stop_all(reversed(self._pumps))
         self._seconds = self._elapsed()
         if errors:
             raise errors[0]
