@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -57,16 +58,28 @@ def run_command(command: str, folder: Path) -> tuple[int, str]:
     path = f"{folder / '.tools'}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "140"}
     endless = command.startswith(UNTIL_INTERRUPTED) and " -d " not in command
-    with subprocess.Popen(
-        ["bash", "-c", command], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, start_new_session=True,
+    printed = folder / ".tools" / "printed"
+    with printed.open("wb") as output, subprocess.Popen(
+        ["bash", "-c", command], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT,
+        start_new_session=True,
     ) as process:  # fmt: skip
+        if endless:
+            interrupt(process, printed)
         try:
-            output, _ = process.communicate(timeout=WATCHED_SECONDS if endless else 120)
+            process.wait(timeout=120)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGINT if endless else signal.SIGKILL)
-            output, _ = process.communicate()
-    return process.returncode, output
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.returncode, printed.read_text()
+
+
+def interrupt(process: subprocess.Popen[bytes], printed: Path) -> None:
+    """Do what a user does: wait for the proofs, watch for a while, press Ctrl-C."""
+    end = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < end and b"proved safe" not in printed.read_bytes():
+        time.sleep(0.05)
+    time.sleep(WATCHED_SECONDS)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
 
 
 def run_console(block: Block, folder: Path) -> None:
