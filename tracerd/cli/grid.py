@@ -54,7 +54,8 @@ def grid(shown: Shown, rows: int, clock_offset_ns: int, width: int) -> Renderabl
     for strip in fitting:
         room = min(strip.width, left)
         justify: Literal["right", "left"] = "right" if strip.numeric else "left"
-        result.add_column(Text(strip.title), justify=justify, style="bold" if strip.rate else "", no_wrap=True, width=room)
+        style = "bold" if strip.rate else ""
+        result.add_column(Text(strip.title), justify=justify, style=style, no_wrap=True, width=room)
         left -= room + GAP
     for cells in zip(*(strip.cells for strip in fitting), strict=True):
         result.add_row(*map(Text, cells))          # text would be read as markup: "[red]"
