@@ -175,9 +175,11 @@ def test_json_has_no_bytes_that_a_terminal_obeys(capsys: pytest.CaptureFixture[s
     assert text.replace("\n", "").isprintable()
 
 
-def test_an_error_shows_names_and_does_not_obey_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_shows_names_and_does_not_obey_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What it names may come from a file or from the command line of a script."""
-    with pytest.raises(SystemExit), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["tracerd", "events", "\x1b[31m"])
+    monkeypatch.setattr("sys.argv", ["tracerd", "events", "\x1b[31m"])
+    with pytest.raises(SystemExit):
         main()
     assert r"\x1b[31m" in capsys.readouterr().err

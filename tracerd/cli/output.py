@@ -36,7 +36,7 @@ def print_json(document: object) -> None:
 
 
 _UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What JSON leaves as it is, and a terminal obeys or no encoding has. It is only in strings: an escape says the same."""
+"""What JSON leaves as it is, and a terminal obeys or no encoding has. Only strings have it: an escape says the same."""
 
 
 def printable(text: str) -> str:
