@@ -73,7 +73,8 @@ def choose_sources(
     live = [name for name in events_proper if not any(name in served for served in recorded.values())]
     if recorded:
         if len(recorded) > 1 or live:
-            raise ConfigError("attach", "a session has the events of one recording, or of this machine: run it for each")
+            only = "a session has the events of one recording, or of this machine; run one for each"
+            raise ConfigError("attach", only)
         ((path, served),) = recorded.items()
         return (_recorded(path, served + timed),)
     slots = cpu_slots()                          # asked once: a CPU may come online at any time
