@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from rich.console import Console
 
 from tracerd.cli import footer, live
 from tracerd.cli.grid import Shown, grid
-from tracerd.cli.output import count, duration, size
+from tracerd.cli.main import main
+from tracerd.cli.output import count, duration, print_json, size
 from tracerd.runtime.program import ProgramStatistics
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Ledger, Table
@@ -149,3 +151,35 @@ def lines_of(one: Shown, width: int) -> list[str]:
     console.print(grid(one, 5, 0, width))
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+HOSTILE = ("[/x]", "[bold red]x", "\x1b]0;owned\x07", "\x9b31m", "a\u202eb")
+
+
+def test_a_name_that_a_process_chose_is_shown_and_not_obeyed() -> None:
+    """Neither as rich's markup, where one bracket too many was an error, nor as an escape sequence of the terminal."""
+    rows = table([(pid, name, 1, 1) for pid, name in enumerate(HOSTILE)])
+    text = printed(grid(live.with_rates(VIEW, rows, None, seconds=0), 9, 0, 100))
+    assert [line.split()[1] for line in text.splitlines()[1:]] == [
+        "[/x]", "[bold", r"\x1b]0;owned\x07", r"\x9b31m", r"a\u202eb"
+    ]  # fmt: skip
+    assert text.replace("\n", "").isprintable()
+
+
+def test_json_has_no_bytes_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    """It says the same as before, with escapes; also for a path that is no UTF-8."""
+    document = {"names": [*HOSTILE, "b\udcff", "ä"]}
+    print_json(document)
+    text = capsys.readouterr().out
+    assert json.loads(text) == document
+    assert text.replace("\n", "").isprintable()
+
+
+def test_an_error_shows_names_and_does_not_obey_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it names may come from a file or from the command line of a script."""
+    monkeypatch.setattr("sys.argv", ["tracerd", "events", "\x1b[31m"])
+    with pytest.raises(SystemExit):
+        main()
+    assert r"\x1b[31m" in capsys.readouterr().err

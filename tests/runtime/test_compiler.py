@@ -51,6 +51,17 @@ def test_a_source_whose_name_looks_like_an_option_is_a_source(tmp_path: Path) ->
     assert load(compile_source(source, compiler(names()[0] if names() else "none")).object).programs
 
 
+@every_compiler
+def test_a_source_is_never_taken_for_a_file_of_options(name: str, tmp_path: Path) -> None:
+    """@FILE is a compiler's word for the options in FILE: one could load a plug-in."""
+    source, elsewhere = tmp_path / "@options.bpf.c", tmp_path / "made"
+    source.write_text(PROGRAM)
+    (tmp_path / "options.bpf.c").write_text(f"-MD -MF {elsewhere}")
+    with pytest.raises(RunError, match="rename it"):
+        compile_source(source, compiler(name))
+    assert not elsewhere.exists()
+
+
 def test_the_one_asked_for_goes_before_the_environment_s() -> None:
     """--clang, then $CLANG."""
     if not names():

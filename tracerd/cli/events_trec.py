@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from tracerd.btf.header import to_c
 from tracerd.btf.layout import flatten
@@ -93,7 +94,7 @@ def _print(source: TrecSource) -> None:
     )
     for row in rows.values():
         if row.via:
-            console.print(row.via, style="bold red")
+            console.print(Text(row.via, style="bold red"))
     grid = Table(box=None, pad_edge=False, header_style="bold")
     grid.add_column("events", justify="right")
     grid.add_column("event")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rich.text import Text
 
-from tracerd.cli.output import count, duration
+from tracerd.cli.output import count, duration, printable
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Ledger
 
@@ -93,4 +93,4 @@ def via_lines(ledger: Mapping[str, Ledger]) -> list[Text]:
     for name, entry in ledger.items():
         if entry.via:
             names.setdefault(entry.via, []).append(name)
-    return [Text(f"via  {', '.join(events)}: {via}", style="dim") for via, events in names.items()]
+    return [Text(printable(f"via  {', '.join(events)}: {via}"), style="dim") for via, events in names.items()]

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from tracerd.cli.output import FORMATS, count, size, time_of_day
+from tracerd.cli.output import FORMATS, count, printable, size, time_of_day
 from tracerd.snapshot import Column, Table
 from tracerd.views.spec import ColumnSpec, ViewSpec
 
@@ -54,10 +54,11 @@ def grid(shown: Shown, rows: int, clock_offset_ns: int, width: int) -> Renderabl
     for strip in fitting:
         room = min(strip.width, left)
         justify: Literal["right", "left"] = "right" if strip.numeric else "left"
-        result.add_column(strip.title, justify=justify, style="bold" if strip.rate else "", no_wrap=True, width=room)
+        style = "bold" if strip.rate else ""
+        result.add_column(Text(strip.title), justify=justify, style=style, no_wrap=True, width=room)
         left -= room + GAP
     for cells in zip(*(strip.cells for strip in fitting), strict=True):
-        result.add_row(*cells)
+        result.add_row(*map(Text, cells))          # text would be read as markup: "[red]"
     notes = _notes(len(shown.table), rows, [strip.title for strip in strips[len(fitting) :]])
     return Group(result, Text(notes, style="dim", no_wrap=True, overflow="ellipsis")) if notes else result
 
@@ -104,7 +105,7 @@ def order(shown: Shown) -> list[int]:
 
 
 def _title(column: ColumnSpec) -> str:
-    return column.name.removesuffix("_ns") if column.unit.endswith("ns") else column.name
+    return printable(column.name.removesuffix("_ns") if column.unit.endswith("ns") else column.name)
 
 
 def _rate(per_second: float, column: ColumnSpec) -> str:
@@ -116,4 +117,4 @@ def _text(value: object, column: ColumnSpec, clock_offset_ns: int) -> str:
         return time_of_day(int(value) + clock_offset_ns) if value else "-"
     if isinstance(value, int | float | np.number) and column.unit in FORMATS:
         return FORMATS[column.unit](int(value)) if value else "-"
-    return count(float(value)) if column.rate and isinstance(value, np.number) else str(value)
+    return count(float(value)) if column.rate and isinstance(value, np.number) else printable(str(value))

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tracerd.cli.footer import footer
 from tracerd.cli.grid import Shown, grid
+from tracerd.cli.output import printable
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Column, Table
 from tracerd.views.spec import ViewSpec
@@ -50,7 +51,7 @@ def screen(
     snapshot: SessionSnapshot, shown: Sequence[Shown], rows: int | None, width: int, height: int
 ) -> RenderableType:
     """Return everything for one moment: `rows` rows in each table, or as many tables and rows as fit."""
-    below = [Text(f"printed  {line}") for line in snapshot.printed[-PRINTED:]] + footer(snapshot, brief=True)
+    below = [Text(f"printed  {printable(line)}") for line in snapshot.printed[-PRINTED:]] + footer(snapshot, brief=True)
     lines = height - 1 - sum(-(-line.cell_len // width) for line in below)
     placed = [rows] * len(shown) if rows is not None else share_rows(shown, lines)
     parts: list[RenderableType] = []

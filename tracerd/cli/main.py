@@ -69,7 +69,7 @@ def main() -> None:
     try:
         cli(standalone_mode=False)
     except TracerdError as error:
-        click.echo(f"tracerd: {error}", err=True)
+        click.echo(f"tracerd: {_lines(str(error))}", err=True)
         sys.exit(exit_code(error))
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
@@ -81,5 +81,12 @@ def main() -> None:
     except OSError as error:
         # What the system refuses wherever it may (files, memory, processes); what we expect has its own error.
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"tracerd: {where}{error.strerror or error}", err=True)
+        click.echo(f"tracerd: {_lines(where)}{error.strerror or error}", err=True)
         sys.exit(FAILED)
+
+
+def _lines(text: str) -> str:
+    """An error names what a file or a process calls itself: escape sequences must not reach the terminal."""
+    from tracerd.cli.output import printable  # with its tables it takes long to import: not for commands that succeed
+
+    return "\n".join(map(printable, text.split("\n")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -30,7 +31,22 @@ def text_console() -> Console:
 def print_json(document: object) -> None:
     """Print one JSON document, indented when a person looks."""
     indent = 2 if sys.stdout.isatty() else None
-    click.echo(json.dumps(document, indent=indent, default=_plain, ensure_ascii=False))
+    text = json.dumps(document, indent=indent, default=_plain, ensure_ascii=False)
+    click.echo(_UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON leaves as it is, and a terminal obeys or no encoding has. Only strings have it: an escape says the same."""
+
+
+def printable(text: str) -> str:
+    """Return a line as a terminal may have it, with escapes for all that it would obey.
+
+    Any process chooses its own name and command line, and a file what it says of itself.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def ledger_json(ledger: Mapping[str, Ledger]) -> dict[str, object]:

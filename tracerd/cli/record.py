@@ -12,7 +12,7 @@ from tracerd.cli import params
 from tracerd.cli.footer import ledger_line, via_lines
 from tracerd.cli.interrupt import Interrupt, interruptible
 from tracerd.cli.live_options import live_options
-from tracerd.cli.output import count, json_option, ledger_json, print_json, size, text_console
+from tracerd.cli.output import count, json_option, ledger_json, print_json, printable, size, text_console
 from tracerd.cli.params import When
 from tracerd.errors import ConfigError
 from tracerd.runtime.locate import locate, shipped_probes
@@ -123,8 +123,9 @@ def _print(summary: Summary) -> None:
     each = f", {summary.bytes / summary.events:.1f} bytes per event" if summary.events else ""
     share = summary.cpu_ns / (summary.seconds * 1e9) if summary.seconds else 0.0
     console.print(
-        f"{summary.path}: {count(summary.events)} events, {size(summary.bytes)}{each}, "
-        f"{summary.seconds:.1f} s, {share:.1%} of one CPU" + (", full" if summary.full else "")
+        f"{printable(str(summary.path))}: {count(summary.events)} events, {size(summary.bytes)}{each}, "
+        f"{summary.seconds:.1f} s, {share:.1%} of one CPU" + (", full" if summary.full else ""),
+        markup=False,
     )
     console.print(ledger_line(summary.ledger))
     for line in via_lines(summary.ledger):

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import click
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from tracerd.cli import live as screen
 from tracerd.cli.footer import footer
 from tracerd.cli.grid import grid
 from tracerd.cli.interrupt import Interrupt, interruptible
 from tracerd.cli.live_options import live_options
-from tracerd.cli.output import duration, json_option, ledger_json, print_json, text_console
+from tracerd.cli.output import duration, json_option, ledger_json, print_json, printable, text_console
 from tracerd.config import Probe
 from tracerd.errors import NotPermitted, NotSupported, SourceError
 from tracerd.runtime import Session, Settings
@@ -199,12 +200,13 @@ def _announce(session: Session, console: Console) -> None:
 def _summary(session: Session, final: SessionSnapshot, watched: Watch, console: Console, *, rates: bool) -> None:
     default = 20 if console.is_terminal or watched.live else 50
     for view, table in session.tables(final):
-        console.rule(f"{table.name}: {len(table):,} rows in {final.seconds:.1f} s", style="dim", align="left")
+        title = Text(f"{table.name}: {len(table):,} rows in {final.seconds:.1f} s")
+        console.rule(title, style="dim", align="left")
         rows = watched.rows or view.rows or default
         shown = screen.averaged(view, table, final.seconds if rates else 0)
         console.print(grid(shown, rows, final.clock_offset_ns, console.width))
     for line in final.printed:
-        console.print(f"printed  {line}", markup=False)
+        console.print(f"printed  {printable(line)}", markup=False)
     console.print()
     for text in footer(final):
         console.print(text)

@@ -106,6 +106,8 @@ def compile_source(source: Path, compiler: Compiler) -> Built:
     """
     if not source.is_file():
         raise RunError(str(source), "there is no such file")
+    if source.name.startswith("@"):      # with a folder before it too: clang hands the bare name on to itself
+        raise RunError(str(source), "a compiler takes a name that begins with @ for a file of options; rename it")
     made = source.with_suffix(".o")
     try:
         with tempfile.TemporaryDirectory(prefix=".tracerd-build-", dir=source.parent) as scratch:

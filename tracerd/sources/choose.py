@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tracerd.errors import NotSupported
+from tracerd.errors import ConfigError, NotSupported
 from tracerd.linux.cpus import cpu_slots
 from tracerd.sources.base import EventSource
 from tracerd.sources.etl import EtlSource
@@ -59,7 +59,8 @@ def choose_sources(
     filtered like those of this one. Timed programs follow the clock of a lone recording, else this machine's.
 
     Raises:
-        ConfigError: an attach name is not one.
+        ConfigError: an attach name is not one, or a recording's events are mixed with others: each has a CPU 0, and a
+            thread of its own, but no two threads may run events of one CPU.
         NotSupported: nothing here serves one of them.
         SourceError: a recording cannot be read.
     """
@@ -70,27 +71,29 @@ def choose_sources(
     events_proper = [name for name in names if not name.kind.timed]
     recorded = _recordings(events_proper, recording)
     live = [name for name in events_proper if not any(name in served for served in recorded.values())]
-    if len(recorded) == 1 and not live:
+    if recorded:
+        if len(recorded) > 1 or live:
+            only = "a session has the events of one recording, or of this machine; run one for each"
+            raise ConfigError("attach", only)
         ((path, served),) = recorded.items()
         return (_recorded(path, served + timed),)
-    recordings = [_recorded(path, served) for path, served in recorded.items()]
-    timer = _timer(timed, background=bool(events_proper))
-    return (*timer, *_machine(live, cpu_slots() + len(timer), options, own_pids), *recordings)
+    slots = cpu_slots()                          # asked once: a CPU may come online at any time
+    timer = _timer(timed, slots, background=bool(events_proper))
+    return (*timer, *_machine(live, slots, slots + len(timer), options, own_pids))
 
 
-def _timer(timed: list[AttachName], *, background: bool) -> tuple[Serving, ...]:
+def _timer(timed: list[AttachName], slot: int, *, background: bool) -> tuple[Serving, ...]:
     """Return the live clock, if anything asks for it, first of all sources: they are stopped in the other order, so
     begin programs run before all events and end programs after them. It has a slot behind the machine's CPUs."""
     if not timed:
         return ()
-    slot = cpu_slots()
     return (Serving(IntervalSource(slot), slot + 1, _texts(timed), background),)
 
 
 def _machine(
-    live: list[AttachName], slot: int, options: LiveOptions, own_pids: Iterable[int]
+    live: list[AttachName], cpus: int, slot: int, options: LiveOptions, own_pids: Iterable[int]
 ) -> Iterator[Serving]:
-    """Yield the sources of this machine's events; what is polled runs in the per-CPU slot `slot`."""
+    """Yield the sources of this machine's events; what is polled runs in the per-CPU slot `slot`, behind the `cpus`."""
     traced = [name for name in live if name.kind.live_linux]
     polled = [name for name in live if name.kind.system]
     if not options.poll and any(name.text in TRACEABLE for name in polled) and PerfSource.permitted() is None:
@@ -99,7 +102,7 @@ def _machine(
     if polled:
         yield Serving(SystemSource(slot, options.system), slot + 1, _texts(polled))
     if traced:
-        perf = PerfSource(options.perf)
+        perf = PerfSource(options.perf, cpus)
         for pid in own_pids:
             perf.ignore(pid)
         yield Serving(perf, perf.cpus, _texts(traced))

@@ -64,9 +64,10 @@ class PerfCost:
 class PerfSource:
     """Tracepoints of this machine as an event source. One thread pumps and stops it; `wake` may come from any other."""
 
-    def __init__(self, options: PerfOptions | None = None) -> None:
+    def __init__(self, options: PerfOptions | None = None, cpus: int | None = None) -> None:
+        """`cpus` is how many CPUs maps have slots for; by default, as many as this machine needs now."""
         self.options = options or PerfOptions()
-        self.cpus = cpu_slots()
+        self.cpus = cpus if cpus is not None else cpu_slots()
         self._perf: Any = None
         self._names: dict[str, int] = {}     # full name -> its tracepoint's id
         self._numbers: dict[int, int] = {}   # a tracepoint's id -> the core's number
@@ -215,7 +216,8 @@ class PerfSource:
         if self._perf == ffi.NULL:
             self._perf = None
             raise NotSupported("live events", "no memory for them, or not a Linux system")
-        self._cpus = tuple(cpu for cpu in cpus if self._make_ring(cpu))
+        # A CPU may have come online since maps were made: they have no slot for its events, or it is another source's.
+        self._cpus = tuple(cpu for cpu in cpus if cpu < self.cpus and self._make_ring(cpu))
         if not self._cpus:
             raise SourceError("perf", "no CPU of this machine takes perf events")
 
