@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import click
 from rich.table import Table
@@ -14,9 +12,12 @@ from tracerd.cli.output import json_option, print_json, text_console
 from tracerd.errors import NotPermitted, NotSupported, TracerdError
 from tracerd.isa.encode import encode
 from tracerd.isa.instruction import ALU64, EXIT, JMP, MOV, Instruction
+from tracerd.linux.cpus import cpu_slots
 from tracerd.linux.tracefs import tracefs
+from tracerd.runtime.compiler import find_compiler
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.perf import PerfOptions, PerfSource
+from tracerd.sources.system import SystemSource
 from tracerd.verifier.job import Job, Rejection, VerifiedProgram
 from tracerd.verifier.sandbox import Verifier
 from tracerd.vm import engine
@@ -42,8 +43,10 @@ def command(code_integrity: Integrity, as_json: bool) -> None:
         _tried("verifier process", lambda: f"a process of its own proved {_proved().job.program!r}"),
         _tried("live events (perf)", _perf),
         _tried("tracepoint layouts (tracefs)", _tracefs),
+        _process_events(),
+        _tried("looks at processes (polling)", _polling),
         _engine(code_integrity),
-        _tool("clang", "to compile your own probes", "install clang 14 or later (Debian: apt install clang)"),
+        _tried("clang, for your own probes", lambda: find_compiler().name),
     ]
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -69,11 +72,11 @@ def _tried(feature: str, attempt: Callable[[], str]) -> Finding:
         return Finding(feature, "missing", str(error))
 
 
-def _proved() -> VerifiedProgram:
-    """Prove the smallest program there is."""
+def _proved(kind: str = "tracepoint") -> VerifiedProgram:
+    """Prove the smallest program there is, of a type."""
     code = encode((Instruction(ALU64 | MOV, imm=0), Instruction(JMP | EXIT)))
     with Verifier() as verifier:
-        outcome = verifier.verify(Job("return 0", "linux", "tracepoint", code, (("entry", 0, 2),), ()))
+        outcome = verifier.verify(Job("return 0", "linux", kind, code, (("entry", 0, 2),), ()))
     if isinstance(outcome, Rejection):
         raise outcome
     return outcome
@@ -96,16 +99,31 @@ def _tracefs() -> str:
     return f"readable at {tracefs()}"
 
 
+def _process_events() -> Finding:
+    feature, refused = "process events (tracepoints)", PerfSource.permitted()
+    if refused is None:
+        return Finding(feature, "available", "every start and exit is seen, however short the process lives")
+    otherwise = "processes are looked at every second instead: what lives shorter is not seen"
+    if isinstance(refused, NotPermitted):
+        return Finding(feature, "forbidden", f"{refused.what}; {otherwise}", refused.fix)
+    return Finding(feature, "missing", f"{refused.what}: {refused.why}; {otherwise}")
+
+
+def _polling() -> str:
+    """Look once, with a program that does nothing."""
+    program = engine.prepare(_proved("process"), (), choice_here("interpreter"))
+    source = SystemSource(cpu_slots())
+    try:
+        source.open([LinkRequest("process:sample", program.native, 0)])
+        seen, cost = source.pump(0), source.cost()
+        return f"{seen} processes in {cost.cpu_ns / 1e6:.1f} ms of CPU time, by the {cost.reader} reader"
+    finally:
+        source.close()
+        program.close()
+
+
 def _engine(integrity: Integrity) -> Finding:
     choice = choice_here("auto", integrity)
     state = "available" if choice.engine == "jit" else "forbidden"
     fix = "" if state == "available" else "tracerd policy explain shows what would change it; the interpreter is used"
     return Finding("JIT", state, choice.reason, fix)
-
-
-def _tool(name: str, purpose: str, fix: str) -> Finding:
-    candidates = [name, *(f"{name}-{version}" for version in range(21, 13, -1))]
-    found = next((path for candidate in candidates if (path := shutil.which(candidate))), None)
-    if found is None:
-        return Finding(name, "missing", f"not on PATH; only needed {purpose}", fix)
-    return Finding(name, "available", str(Path(found)))
