@@ -179,3 +179,14 @@ def test_without_permission_run_says_how_to_get_it_and_shows_what_needs_none() -
     assert f"{os.getpid()}  " in done.stdout
     assert "process:exit, process:start: polled every 1 s; what lives shorter than that is not seen" in done.stdout
     assert tracerd("run", "syscalls", "-d", "1", prefix=powerless).returncode == 3
+
+
+def test_doctor_tries_everything_and_says_what_is_there() -> None:
+    """What needs no privilege is available; what is forbidden or missing has its reason."""
+    rows = {row["feature"]: row for row in answer("doctor")}
+    assert rows["verifier process"]["state"] == rows["looks at processes (polling)"]["state"] == "available"
+    assert "process events (tracepoints)" in rows
+    for row in rows.values():
+        assert row["state"] in ("available", "forbidden", "missing")
+        assert row["why"]
+        assert row["fix"] or row["state"] != "forbidden"
