@@ -158,3 +158,4 @@ def test_moments_are_offsets_or_local_times() -> None:
     assert moment(LOCAL) == When(unix_ns)
     assert moment(LOCAL).on_clock(first_ns=5, clock_offset_ns=10**18) == unix_ns - 10**18
     assert moment(LOCAL).on_clock(first_ns=5, clock_offset_ns=1 << 62) == 0
+    assert moment("1s").on_clock(first_ns=2**64 - 1, clock_offset_ns=0) == 2**64 - 1

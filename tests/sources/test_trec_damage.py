@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tracerd.sources.trec.format import (
     BlockKind,
     Codec,
     Content,
+    Decoder,
     Encoder,
     file_head,
     pack_header,
@@ -51,6 +53,27 @@ def offsets(data: bytes) -> list[tuple[int, BlockHeader]]:
         found.append((at, header))
         at += HEADER_BYTES + header.stored
     return found
+
+
+@pytest.mark.parametrize("kind", [BlockKind.BTF, BlockKind.END])
+def test_what_is_told_twice_is_counted_and_not_read(tmp_path: Path, whole: bytes, kind: BlockKind) -> None:
+    """A block of a few KiB can take seconds to parse: a file of a thousand of them must not."""
+    told = Encoder(Codec.ZSTD).block(Content(kind, b"{" * 1000), 99)
+    path = put(tmp_path / "twice.trec", whole + told * 3)
+    with closing(Reader(path)) as reader:
+        assert reader.peek() == 1
+        assert sum(batch.events for batch in reader.batches()) == len(ALL)
+        assert reader.end is not None
+        assert reader.damage.blocks == 3 + 99 - 6          # numbers are missing too
+
+
+def test_what_a_recording_tells_of_itself_is_bounded() -> None:
+    """16 MiB of JSON are half a gigabyte of objects; of events, they are 16 MiB."""
+    for kind in BlockKind:
+        block = Encoder(Codec.ZSTD).block(Content(kind, bytes(5 << 20)), 2)
+        header = unpack_header(block)
+        assert header is not None
+        assert (Decoder().data(header, block[HEADER_BYTES:]) is None) == (kind is not BlockKind.EVENTS)
 
 
 def put(path: Path, data: bytes) -> Path:

@@ -45,3 +45,14 @@ def test_events_are_what_their_names_say(event: RecordedEvent) -> None:
 def test_a_file_cannot_choose_the_pointers_of_a_context(event: RecordedEvent) -> None:
     """A context that a proof takes to begin with pointers is never one whose bytes are the file's."""
     assert told(event) is None
+
+
+def test_an_event_is_in_a_recording_once() -> None:
+    """Of two with one name, whoever asks for it would get the first, and a copy of the recording every event twice."""
+    event = RecordedEvent("net:open", "net", 160, payload=False)
+    assert decode_meta(encode(Meta(MACHINE, 0, 1, (event, event)))) is None
+
+
+def test_a_time_that_no_clock_has_makes_a_recording_unreadable() -> None:
+    """What is believed can be written again: JSON of this kind has no larger numbers."""
+    assert decode_meta(encode(Meta(MACHINE, 0, 1, ())).replace(b'"recorded_ns":1', b'"recorded_ns":1' + b"0" * 30)) is None

@@ -46,9 +46,9 @@ class When:
     offset_ns: int = 0
 
     def on_clock(self, first_ns: int, clock_offset_ns: int) -> int:
-        """Return it on the recording's clock, not below 0."""
+        """Return it on the recording's clock, which has 64 bits."""
         ns = first_ns + self.offset_ns if self.unix_ns is None else self.unix_ns - clock_offset_ns
-        return max(ns, 0)
+        return min(max(ns, 0), (1 << 64) - 1)
 
 
 def moment(text: str) -> When:

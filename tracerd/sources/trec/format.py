@@ -24,6 +24,9 @@ HEADER_BYTES = _FIELDS.size + _CHECK.size
 MOST_BYTES = 16 << 20
 """Of a block, stored or raw. A header that says more is none: what a file makes us allocate has a limit."""
 
+MOST_TOLD = 4 << 20
+"""Of a block that is not events, decoded: what is made of its bytes takes many times their room, and time."""
+
 LEVEL = 1
 """Of zstd, where nobody asks for another."""
 
@@ -131,6 +134,8 @@ class Decoder:
 
     def data(self, header: BlockHeader, stored: bytes) -> bytes | None:
         """Return a block's data, or None if it is damaged or its codec is not known."""
+        if header.kind != BlockKind.EVENTS and header.raw > MOST_TOLD:
+            return None
         if len(stored) != header.stored or zlib.crc32(stored) != header.data_crc:
             return None
         if header.codec == Codec.NONE:

@@ -46,7 +46,7 @@ class Machine(msgspec.Struct, frozen=True):
     os: _Text
     arch: _Text
     kernel: _Text
-    recorded_ns: int                         # unix time
+    recorded_ns: Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]      # unix time
 
 
 class Meta(msgspec.Struct, frozen=True):
@@ -100,7 +100,8 @@ def decode_meta(data: bytes) -> Meta | None:
         meta = _decode_meta(data)
     except _UNREADABLE:
         return None
-    return meta if all(map(_sensible, meta.events)) else None
+    names = {event.name for event in meta.events}
+    return meta if len(names) == len(meta.events) and all(map(_sensible, meta.events)) else None
 
 
 def _sensible(event: RecordedEvent) -> bool:

@@ -72,6 +72,7 @@ class Reader:
         self._btf: tuple[t.Type, ...] = (t.Void(),)
         self._decoder = Decoder()
         self._number = 0                         # of the next block
+        self._told: dict[int, int] = {}          # where the first BTF block and the first end are: `peek` sees them too
         self._file = _open(path)
         try:
             self.file_bytes = os.fstat(self._file.fileno()).st_size
@@ -96,10 +97,8 @@ class Reader:
         for header, data in self._blocks():
             if header.kind == BlockKind.EVENTS:
                 yield self._batch(header, data)
-            elif header.kind == BlockKind.BTF:
-                self._take_types(data)
-            elif header.kind == BlockKind.END:
-                self._take_end(data)
+            elif header.kind in (BlockKind.BTF, BlockKind.END):
+                self._take_told(header, data)
 
     def peek(self) -> int | None:
         """Read on to the first block of events, past the types: returns its earliest time, or None if there is none.
@@ -136,6 +135,16 @@ class Reader:
         self.first_ns = header.first_ns if self.first_ns is None else min(self.first_ns, header.first_ns)
         self.last_ns = max(self.last_ns, header.last_ns)
         return Batch(data, header.events, header.first_ns, header.last_ns)
+
+    def _take_told(self, header: BlockHeader, data: bytes) -> None:
+        """Take what is told once. No recorder writes a second one: a small file of many would take hours to read."""
+        here = self._file.tell()
+        if self._told.setdefault(header.kind, here) != here:
+            self.damage.blocks += 1
+        elif header.kind == BlockKind.BTF:
+            self._take_types(data)
+        else:
+            self._take_end(data)
 
     def _take_types(self, data: bytes) -> None:
         try:
