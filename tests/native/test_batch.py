@@ -175,3 +175,22 @@ def test_a_batch_is_run_up_to_a_time(feed: Feed) -> None:
     assert [each.now_ns for each in feed.plain.seen] == [1, 2, 3, 4]
     assert lib.tr_feed_next_ns(feed.native) == 2**64 - 1
     assert {each.comm for each in feed.plain.seen} == {b"worker".ljust(16, b"\0")}
+
+
+def test_a_call_ends_soon_and_goes_on_where_it_was() -> None:
+    """Events far apart each cost thousands of ticks: a call leaves the rest of them to the next, so it can be stopped."""
+    feed, every = Feed(), Witness()
+    feed.link((feed.plain, PLAIN))
+    ticks = ffi.gc(lib.tr_ticks_new(0, 0, 20_000), lib.tr_ticks_free)
+    assert lib.tr_ticks_add(ticks, every.program, lib.TR_TICK_INTERVAL, 1, 40, 0) == 0
+    lib.tr_feed_set_ticks(feed.native, ticks)
+    batch = task() + b"".join(entry(PLAIN, bytes(16), now=now) for now in (*range(0, 10**6, 10**5), 2**64 - 1))
+    words = ffi.new("uint64_t[]", len(batch) // 8)
+    ffi.memmove(words, batch, len(batch))
+    calls = at = 0
+    while not calls or lib.tr_feed_next_ns(feed.native) != 2**64 - 1:
+        at, calls = lib.tr_feed_run_until(feed.native, words, at, len(batch), 2**64 - 1, feed.run), calls + 1
+    assert at == len(batch)
+    assert calls > 1
+    assert len(feed.plain.seen) == 11
+    assert len(every.seen) >= 9 * 20_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -226,3 +227,29 @@ def test_patience_can_be_ended() -> None:
         thread.join(timeout=10)
         assert not thread.is_alive()
         assert bench.recorder.counts(0).dropped >= PER_BLOCK
+
+
+def test_threads_that_wait_for_room_do_not_overfill_the_block_that_one_of_them_opened() -> None:
+    """A thread that wakes up finds a block that another has opened and nearly filled: it takes the next one."""
+    bench, payload = Bench(patient=True), ffi.new("char[]", 60_000)
+    start = int(ffi.cast("uint64_t", payload))
+    pointers = ffi.new("uint64_t[]", [start, start + len(payload)])
+
+    def give_many(program: Any, context: Any, context_bytes: int, many: int) -> None:
+        run = ffi.new("struct tr_run *", {"context_bytes": context_bytes})
+        lib.tr_program_repeat(program, context, run, many, ffi.new("uint64_t *"))
+
+    large, small = (bench.letter, pointers, 16, 5000), (bench.plain, payload, 64, 3_000_000)
+    givers = [threading.Thread(target=give_many, args=each) for each in (large, small)]
+    with closing(bench.recorder):
+        for giver in givers:
+            giver.start()
+        taken = 0
+        while taken < 3_005_000:
+            if block := bench.take(partial=not any(giver.is_alive() for giver in givers)):
+                assert block.bytes <= lib.TR_RECORDER_BLOCK
+                taken += block.events
+                bench.release(kept=True)
+            else:
+                time.sleep(0.0001)
+        assert bench.recorder.counts(1) == Counts(5000, 0, 0)

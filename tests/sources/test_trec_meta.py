@@ -55,4 +55,5 @@ def test_an_event_is_in_a_recording_once() -> None:
 
 def test_a_time_that_no_clock_has_makes_a_recording_unreadable() -> None:
     """What is believed can be written again: JSON of this kind has no larger numbers."""
-    assert decode_meta(encode(Meta(MACHINE, 0, 1, ())).replace(b'"recorded_ns":1', b'"recorded_ns":1' + b"0" * 30)) is None
+    text = encode(Meta(MACHINE, 0, 1, ()))
+    assert decode_meta(text.replace(b'"recorded_ns":1', b'"recorded_ns":1' + b"0" * 30)) is None

@@ -52,11 +52,13 @@ int32_t tr_feed_set_matcher(struct tr_feed *feed, uint32_t event, struct tr_etw_
 uint64_t tr_feed_run(struct tr_feed *feed, const void *batch, uint64_t size, struct tr_run *run);
 
 /* The same from the entry at `from` on, which is 0 or what the last call for this batch answered, and only up to the
-   first event that is later than `until_ns`: so a replay keeps the pace of a clock. Returns where it stopped. */
+   first event that is later than `until_ns`: so a replay keeps the pace of a clock. And only for about 100 ms, so that
+   the caller can be stopped, whatever the batch. Returns where it stopped. */
 uint64_t tr_feed_run_until(struct tr_feed *feed, const void *batch, uint64_t from, uint64_t size, uint64_t until_ns,
                            struct tr_run *run);
 
-/* The time of the event that the last run stopped before as it was too late; all ones if it did not. */
+/* The time of the event that the last run stopped before, as it was too late or the 100 ms were over (at most 2^64 - 2);
+   all ones if it did not. */
 uint64_t tr_feed_next_ns(const struct tr_feed *feed);
 
 /* Events so far, whatever became of them. */

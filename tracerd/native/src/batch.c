@@ -6,10 +6,13 @@
 
 #include "etw_match.h"
 #include "link_run.h"
+#include "os.h"
 #include "ticks.h"
 #include "batch.h"
 
 #define MAX_EVENTS 4096u
+#define TURN_NS 100000000u                   /* most of a call that may stop before the batch's end */
+#define EVENTS_PER_LOOK 512u                 /* at the clock */
 
 _Static_assert(sizeof(struct tr_batch_event) == 24, "docs/trec.md says 24 bytes");
 _Static_assert(sizeof(struct tr_batch_task) == 32, "docs/trec.md says 32 bytes");
@@ -34,6 +37,7 @@ struct tr_feed {
     uint32_t event_count;
     uint32_t task_count;
     uint32_t cpus;
+    uint32_t unlooked;                       /* events since the clock was looked at; many, once there were ticks */
     uint64_t context[TR_BATCH_CONTEXT / 8];  /* where pointers are put in */
 };
 
@@ -131,6 +135,7 @@ static void tick(struct tr_feed *feed, uint64_t now_ns, struct tr_run *run)
 {
     tr_ticks_advance(feed->ticks, now_ns, run);
     feed->ticks_due = tr_ticks_due(feed->ticks);
+    feed->unlooked = EVENTS_PER_LOOK;
 }
 
 /* The context as a program may read it: in place, or copied with its payload's bounds put in. */
@@ -211,30 +216,38 @@ static void take_event(struct tr_feed *feed, const struct tr_batch_event *entry,
         run_links(feed, event, entry, run);
 }
 
-uint64_t tr_feed_run(struct tr_feed *feed, const void *batch, uint64_t size, struct tr_run *run)
+/* Whether a call has had its turn: of a hostile batch every event may cost a hundred thousand ticks. The
+   first event of a call always has its turn, so calls come forward. */
+static int over(struct tr_feed *feed, uint64_t end_ns)
 {
-    return tr_feed_run_until(feed, batch, 0, size, UINT64_MAX, run);
+    if (feed->unlooked++ < EVENTS_PER_LOOK)
+        return 0;
+    feed->unlooked = 0;
+    return end_ns != UINT64_MAX && tr_os_monotonic_ns() >= end_ns;
 }
 
-uint64_t tr_feed_run_until(struct tr_feed *feed, const void *batch, uint64_t from, uint64_t size, uint64_t until_ns,
-                           struct tr_run *run)
+/* Run entries from `from` on, up to an event later than `until_ns`, or to the next one when this machine's clock says
+   `end_ns`. */
+static uint64_t run_from(struct tr_feed *feed, const uint8_t *batch, uint64_t from, uint64_t size, uint64_t until_ns,
+                         uint64_t end_ns, struct tr_run *run)
 {
     uint64_t at = from, bytes;
 
+    feed->next_ns = UINT64_MAX;
+    feed->unlooked = 0;
     if ((uintptr_t)batch % 8 || from % 8)
         return 0;
     if (!from)
         feed->task_count = 0;
-    feed->next_ns = UINT64_MAX;
     while (at < size) {
-        const struct tr_batch_event *entry = (const void *)((const uint8_t *)batch + at);
+        const struct tr_batch_event *entry = (const void *)(batch + at);
 
         bytes = entry_bytes(entry, size - at);
         if (!bytes)
             break;
         if (entry->event != TR_BATCH_TASK) {
-            if (entry->now_ns > until_ns) {
-                feed->next_ns = entry->now_ns;
+            if (entry->now_ns > until_ns || over(feed, end_ns)) {
+                feed->next_ns = entry->now_ns < UINT64_MAX ? entry->now_ns : UINT64_MAX - 1;
                 break;
             }
             take_event(feed, entry, run);
@@ -244,6 +257,17 @@ uint64_t tr_feed_run_until(struct tr_feed *feed, const void *batch, uint64_t fro
         at += bytes;
     }
     return at;
+}
+
+uint64_t tr_feed_run(struct tr_feed *feed, const void *batch, uint64_t size, struct tr_run *run)
+{
+    return run_from(feed, batch, 0, size, UINT64_MAX, UINT64_MAX, run);
+}
+
+uint64_t tr_feed_run_until(struct tr_feed *feed, const void *batch, uint64_t from, uint64_t size, uint64_t until_ns,
+                           struct tr_run *run)
+{
+    return run_from(feed, batch, from, size, until_ns, tr_os_monotonic_ns() + TURN_NS, run);
 }
 
 uint64_t tr_feed_next_ns(const struct tr_feed *feed)

@@ -128,27 +128,38 @@ static bool open_block(struct tr_recorder *recorder)
     return true;
 }
 
-/* See that there is a block with room for an event and the definition of its task. */
+static bool has_room(const struct tr_recorder *recorder, uint32_t bytes)
+{
+    return TR_RECORDER_BLOCK - recorder->filling->bytes >= bytes + TASK_BYTES && recorder->tasks < MAX_TASKS;
+}
+
+/* See that there is a block with room for an event and the definition of its task. While this thread waits without the
+   lock, another may have opened a block and filled it: what is there is looked at anew each time. */
 static bool make_room(struct tr_recorder *recorder, uint32_t bytes)
 {
-    struct block *block = recorder->filling;
-
-    if (block && (TR_RECORDER_BLOCK - block->bytes < bytes + TASK_BYTES || recorder->tasks == MAX_TASKS))
-        close_block(recorder);
-    while (!recorder->filling && !open_block(recorder)) {
+    for (;;) {
+        if (recorder->filling && !has_room(recorder, bytes))
+            close_block(recorder);
+        if (recorder->filling || open_block(recorder))
+            return true;
         if (!recorder->patient)
             return false;
         tr_unlock(&recorder->lock);
         tr_os_rest();
         tr_lock(&recorder->lock);
     }
-    return true;
 }
 
+/* All of a task counts: a thread that renames itself before each event would else have its slots side by side, and
+   every event would be compared with them under the lock. */
 static uint32_t slot_of(const struct tr_batch_task *task)
 {
-    uint64_t mixed = (task->pid_tgid ^ task->pid_tgid >> 29) * 0x9e3779b97f4a7c15u;
+    uint64_t mixed = 0, word;
 
+    for (size_t at = 0; at < sizeof *task; at += sizeof word) {
+        memcpy(&word, (const uint8_t *)task + at, sizeof word);
+        mixed = (mixed ^ word ^ mixed >> 29) * 0x9e3779b97f4a7c15u;
+    }
     return (uint32_t)(mixed >> 52) & (SLOTS - 1);
 }
 

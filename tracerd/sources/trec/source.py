@@ -144,8 +144,9 @@ class TrecSource:
         until = self._pace.now_ns() if self._pace is not None else NEVER
         self._at = feed.run_until(batch.data, self._at, until)
         later = feed.next_ns
-        if self._pace is not None and later is not None:
-            time.sleep(max(min(self._pace.seconds_to(later), end - time.monotonic()), 0))
+        if later is not None:
+            left = min(self._pace.seconds_to(later), end - time.monotonic()) if self._pace is not None else 0
+            time.sleep(max(left, 0))
         else:
             self._short += max(batch.events - (feed.passed - self._before), int(self._at < len(batch.data)))
             self._batch = None
