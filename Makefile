@@ -3,6 +3,8 @@
 VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
+# A plain path, not an import hook: then `import tracerd` is the package also in a folder beside the checkout.
+EDITABLE := --config-settings editable_mode=compat
 NATIVE := $(wildcard tracerd/native/*.py tracerd/native/*/*.[ch]) setup.py pyproject.toml
 
 .PHONY: setup setup-dev run test lint bench fuzz probes probe-flags screenshot clean
@@ -14,11 +16,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run-ready: $(VENV)/bin/python $(NATIVE)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check $(EDITABLE) -e .
 	@touch $@
 
 $(VENV)/.dev-ready: $(VENV)/.run-ready
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check $(EDITABLE) -e '.[dev]'
 	@touch $@
 
 # Ends by itself after 20 s when nobody watches.
@@ -26,6 +28,7 @@ run: setup
 	@if [ -t 1 ]; then exec $(BIN)/tracerd run; else exec $(BIN)/tracerd run -d 20; fi
 
 lint: setup-dev
+	@if git grep -nE '^(<{7}|>{7}) ' 2>/dev/null; then echo 'the above are left-overs of a merge'; exit 1; fi
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

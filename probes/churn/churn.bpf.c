@@ -15,11 +15,12 @@ struct program {
 	u64 starts;
 	u64 exits;
 	u64 failures;			/* exits whose code is known and not 0 */
+	u64 unknown;			/* exits whose code is not known: ended by a signal, or polled */
 	u64 last_ns;			/* unix time of the last start */
 	u32 last_pid;
 	s32 last_code;			/* of the last failure */
 	char command[COMMAND];		/* of the last start: as much as fits, blanks between arguments */
-	u32 lifetime[LIFETIME_SLOTS];	/* of those whose start was seen */
+	u32 lifetime[LIFETIME_SLOTS];	/* of those that ended, also of those that began before tracing */
 };
 
 struct running {
@@ -121,7 +122,9 @@ int on_exit(struct process_context *ctx)
 	if (!program)
 		return 0;
 	program->exits++;
-	if (ctx->known & KNOWN_EXIT_CODE && ctx->exit_code) {
+	if (!(ctx->known & KNOWN_EXIT_CODE)) {
+		program->unknown++;
+	} else if (ctx->exit_code) {
 		program->failures++;
 		program->last_code = ctx->exit_code;
 	}

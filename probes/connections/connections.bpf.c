@@ -15,7 +15,7 @@ struct endpoints {
 };
 
 struct connection {
-	u64 opened_ns;			/* unix time it was first seen */
+	u64 opened_ns;			/* unix time; 0: was open when tracing began */
 	u32 state;
 	u32 uid;
 	char name[NAME];
@@ -100,7 +100,8 @@ int on_open(struct net_context *ctx)
 	struct service *service;
 
 	endpoints_of(ctx, &key);
-	connection.opened_ns = ctx->opened_ns;
+	if (ctx->known & KNOWN_BEGIN)
+		connection.opened_ns = ctx->opened_ns;
 	connection.state = ctx->state;
 	connection.uid = ctx->uid;
 	__builtin_memcpy(connection.name, ctx->name, NAME);

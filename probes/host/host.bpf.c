@@ -23,13 +23,12 @@ struct talker {
 	u64 open;
 	u64 opened;			/* since tracing began */
 	u64 closed;
-	char name[NAME];		/* of the last process that opened one */
 };
 
 struct talker_key {
 	u8 remote[16];			/* IPv4 as ::ffff:a.b.c.d */
-	u32 port;
 	u32 protocol;
+	char name[NAME];		/* of the process */
 };
 
 struct core {
@@ -169,8 +168,8 @@ static ALWAYS_INLINE struct talker *talker_of(struct net_context *ctx)
 	struct talker *found;
 
 	copy_address(key.remote, ctx->remote, ctx->family);
-	key.port = ctx->remote_port;
 	key.protocol = ctx->protocol;
+	__builtin_memcpy(key.name, ctx->name, NAME);
 	found = bpf_map_lookup_elem(&talkers, &key);
 	if (found)
 		return found;
@@ -190,7 +189,6 @@ int on_open(struct net_context *ctx)
 	if (talker) {
 		talker->open++;
 		talker->opened += !!(ctx->known & KNOWN_BEGIN);
-		__builtin_memcpy(talker->name, ctx->name, NAME);
 	}
 	if (all)
 		all->connections++;
@@ -248,6 +246,8 @@ static ALWAYS_INLINE void count_traffic(void *map, struct sample_context *ctx, c
 	struct device device = {};
 	struct traffic first = {}, *known;
 
+	if (!now->in_bytes && !now->out_bytes)	/* a loop device or tunnel that nobody uses */
+		return;
 	__builtin_memcpy(device.name, ctx->name, NAME);
 	known = bpf_map_lookup_elem(map, &device);
 	if (!known) {

@@ -147,7 +147,7 @@ def test_a_killed_recording_loses_little(tmp_path: Path) -> None:
 def test_lengths_sizes_and_speeds_are_read_as_people_write_them() -> None:
     """With and without a unit."""
     assert [seconds(text) for text in ("30s", "500ms", "2m", "1h", "7")] == [30, 0.5, 120, 3600, 7]
-    assert [size(text) for text in ("4096", "500K", "1G", "1.5MiB")] == [4096, 500 << 10, 1 << 30, 3 << 19]
+    assert [size(text) for text in ("524288", "500K", "1G", "1.5MiB")] == [1 << 19, 500 << 10, 1 << 30, 3 << 19]
     assert [speed(text) for text in ("max", "1", "0.5", "100")] == [None, 1, 0.5, 100]
 
 
@@ -159,3 +159,37 @@ def test_moments_are_offsets_or_local_times() -> None:
     assert moment(LOCAL).on_clock(first_ns=5, clock_offset_ns=10**18) == unix_ns - 10**18
     assert moment(LOCAL).on_clock(first_ns=5, clock_offset_ns=1 << 62) == 0
     assert moment("1s").on_clock(first_ns=2**64 - 1, clock_offset_ns=0) == 2**64 - 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("record", "syscall:*:enter", "--size", "1"), 2, "too small for a recording: at least 256K"),
+        (("record", "begin"), 2, "is no event but a time: a replay makes it anew"),
+        (("record", "interval:1s"), 2, "is no event but a time"),
+        (("record", "--from", str(DEMO), "--since", "2s", "--until", "1s"), 2, "is before --since"),
+        (("record", "process:start", "--every", "nan"), 2, "not a finite number"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused(
+    arguments: tuple[str, ...], code: int, sentence: str, tmp_path: Path
+) -> None:
+    """One sentence, and no file."""
+    done = tracerd(*arguments, "-o", tmp_path / "x.trec")
+    assert done.returncode == code
+    assert sentence in " ".join(done.stderr.split())
+    assert not (tmp_path / "x.trec").exists()
+
+
+@pytest.mark.parametrize("what", ["missing", "folder", "empty", "noise"])
+def test_a_file_that_is_no_recording_is_told_before_its_events_are(what: str, tmp_path: Path) -> None:
+    """Whatever the probe wants, the cause is the file."""
+    file = tmp_path / "x.trec"
+    if what == "folder":
+        file.mkdir()
+    elif what != "missing":
+        file.write_bytes(b"" if what == "empty" else bytes(range(256)) * 4)
+    done = tracerd("replay", file, "syscalls")
+    assert done.returncode == 1
+    told = {"missing": "No such file", "folder": "is not a regular file"}.get(what, "is not a recording of tracerd")
+    assert told in done.stderr

@@ -68,7 +68,7 @@ def _document(source: TrecSource) -> dict[str, object]:
         "bad_blocks": reader.damage.blocks,
         "torn": reader.damage.torn,
         "complete": reader.end is not None,
-        "lost": sum(row.lost for row in source.statistics().values()),
+        "lost": sum(row.lost for row in source.statistics().values()) if reader.end is not None else None,
         "by_event": by_event,
         "seconds": _seconds(reader),
         "ledger": ledger_json(source.statistics()),
@@ -87,11 +87,9 @@ def _print(source: TrecSource) -> None:
         f"{_seconds(reader):.1f} s, tracerd {meta.tracerd}",
         markup=False,
     )
-    lost = count(sum(row.lost for row in rows.values()))
-    console.print(
-        f"{count(sum(by_event.values()))} events in {count(reader.blocks)} blocks, {count(reader.damage.blocks)} bad, "
-        f"{lost} events lost while recording"
-    )
+    lost = f", {count(sum(row.lost for row in rows.values()))} events lost while recording" if reader.end else ""
+    blocks = f"{count(reader.blocks)} blocks, {count(reader.damage.blocks)} bad"
+    console.print(f"{count(sum(by_event.values()))} events in {blocks}{lost}")
     for row in rows.values():
         if row.via:
             console.print(Text(row.via, style="bold red"))

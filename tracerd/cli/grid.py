@@ -105,11 +105,14 @@ def order(shown: Shown) -> list[int]:
 
 
 def _title(column: ColumnSpec) -> str:
-    return printable(column.name.removesuffix("_ns") if column.unit.endswith("ns") else column.name)
+    suffix = "_permille" if column.unit == "permille" else "_ns" if column.unit.endswith("ns") else ""
+    return printable(column.name.removesuffix(suffix))
 
 
 def _rate(per_second: float, column: ColumnSpec) -> str:
-    return size(per_second) if column.unit == "bytes" else count(per_second)
+    if column.unit == "bytes":
+        return size(per_second) if per_second else "-"
+    return count(per_second)
 
 
 def _text(value: object, column: ColumnSpec, clock_offset_ns: int) -> str:

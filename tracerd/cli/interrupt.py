@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as something to look at, so that what runs is ended in order."""
+"""Ctrl-C, SIGTERM and a closed terminal as something to look at, so that what runs is ended in order."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
 
 class Interrupt:
-    """Set by Ctrl-C or SIGTERM: what runs is then stopped in order, with its last tables and its ledger."""
+    """Set by Ctrl-C, SIGTERM or SIGHUP: what runs is then stopped in order, with its last tables and its ledger."""
 
     def __init__(self) -> None:
         self.set = False
@@ -20,9 +22,9 @@ class Interrupt:
 
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """Catch both signals while the block runs."""
+    """Catch the signals while the block runs."""
     interrupt = Interrupt()
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
     try:
         yield interrupt
     finally:

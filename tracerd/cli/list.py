@@ -9,12 +9,12 @@ import click
 
 from tracerd.cli.output import json_option, print_json
 from tracerd.config import read_probe
-from tracerd.errors import NotPermitted, NotSupported
+from tracerd.errors import ConfigError, NotPermitted, NotSupported
 from tracerd.linux.tracefs import tracefs
 from tracerd.platforms import PLATFORMS
 from tracerd.platforms.linux import LINUX
 from tracerd.runtime.locate import shipped_probes
-from tracerd.sources.names import EVENTS
+from tracerd.sources.names import EVENTS, parse_attach
 from tracerd.sources.schema.etw_names import KERNEL_GROUPS, PROVIDERS
 from tracerd.sources.schema.tracefs import list_events, read_format
 
@@ -39,7 +39,7 @@ def command(glob: str | None, as_json: bool) -> None:
         print_json(rows)
         return
     if not rows:
-        click.echo(f"nothing matches {glob!r}", err=True)
+        raise ConfigError(f"{glob!r}", "matches no event; `tracerd list '*'` shows all, `tracerd list` the probes")
     for row in rows:
         _print(row)
 
@@ -136,13 +136,11 @@ _FINDERS: dict[str, Callable[[], Iterator[str]]] = {
 def _with_fields(row: Row) -> Row:
     """Add the fields of a tracepoint's record, or of the context that the event's programs get."""
     event = str(row["event"])
-    kind, _, rest = event.partition(":")
-    if kind == "tracepoint":
-        category, _, name = rest.partition(":")
-        layout = read_format(tracefs(), category, name)
-        fields = [(field.name, field.ctype, field.offset, field.size) for field in layout.fields if not field.common]
-    elif kind == "syscall":
-        return row
+    kind = event.partition(":")[0]
+    if kind in ("tracepoint", "syscall"):
+        name = parse_attach(event)
+        layout = read_format(tracefs(), name.category, name.event)
+        fields = [(field.name, field.declared, field.offset, field.size) for field in layout.fields if not field.common]
     else:
         of_type = LINUX.type_of_section(kind)
         assert of_type is not None

@@ -7,9 +7,12 @@ from collections.abc import Callable
 
 import click
 
+from tracerd.cli.params import FiniteRange
 from tracerd.sources.choose import LiveOptions
 from tracerd.sources.perf import PerfOptions
 from tracerd.sources.system import SystemOptions
+
+LONGEST_SECONDS = 24 * 3600.0
 
 _OPTIONS = (
     click.option(
@@ -17,7 +20,7 @@ _OPTIONS = (
     ),
     click.option("--self", "include_self", is_flag=True, help="Take tracerd's own events too."),
     click.option(
-        "--every", type=click.FloatRange(min=0.05), default=1.0, show_default=True,
+        "--every", type=FiniteRange(min=0.05, max=LONGEST_SECONDS), default=1.0, show_default=True,
         help="Seconds between looks at processes, connections and the system.",
     ),
     click.option("--poll", is_flag=True, help="Poll for processes even where tracepoints are permitted."),

@@ -87,13 +87,20 @@ def duration(ns: float) -> str:
 
 
 def time_of_day(unix_ns: int) -> str:
-    """Print a unix time as local time of day."""
-    return time.strftime("%H:%M:%S", time.localtime(unix_ns / 1e9)) + f".{unix_ns // 10**6 % 1000:03}"
+    """Print a unix time as local time of day, with the date where that is not today's."""
+    then = time.localtime(unix_ns // 10**9)
+    date = "" if then[:3] == time.localtime()[:3] else time.strftime("%Y-%m-%d ", then)
+    return date + time.strftime("%H:%M:%S", then) + f".{unix_ns // 10**6 % 1000:03}"
 
 
 def count(number: float) -> str:
     """Print a number with thousands separators."""
     return f"{number:,.0f}"
+
+
+def counted(number: int, thing: str) -> str:
+    """Print how many there are of a thing."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def size(number: float) -> str:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from click import BadParameter
+from click import BadParameter, Context, FloatRange, Parameter
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+SMALLEST_FILE = 256 << 10
+"""A block of events and what a recording says of itself."""
+
 _SLOWEST, _FASTEST = 0.001, 1e6
+
+
+class FiniteRange(FloatRange):
+    """A number from `min` on; "nan" and "inf" are none."""
+
+    def convert(self, value: float, param: Parameter | None, ctx: Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 def seconds(text: str) -> float:
@@ -26,7 +40,10 @@ def size(text: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
     if found is None:
         raise BadParameter(f"{text!r} is not a size, such as 500M or 1G")
-    return int(float(found[1]) * _BYTES[found[2].upper()])
+    wanted = int(float(found[1]) * _BYTES[found[2].upper()])
+    if wanted < SMALLEST_FILE:
+        raise BadParameter(f"{text!r} is too small for a recording: at least {SMALLEST_FILE >> 10}K")
+    return wanted
 
 
 def speed(text: str) -> float | None:

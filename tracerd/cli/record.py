@@ -60,6 +60,9 @@ def command(
     _check(sources, file, cut=bool(since or until or events))
     plan = plan_file(file, events) if file else plan_sources(_names(sources), live)
     keep = _times(Filter(pid=pid), plan, since, until)
+    if keep.since_ns > keep.until_ns:
+        plan.close()
+        raise ConfigError("--until", "is before --since")
     options = RecordOptions(output, Codec[compress.upper()], keep, most, force)
     with Recording(plan, options) as recording, interruptible() as interrupted:
         recording.start()
@@ -95,6 +98,8 @@ def _check(sources: tuple[str, ...], file: Path | None, *, cut: bool) -> None:
 def _names(sources: Iterable[str]) -> Iterator[str]:
     """Yield the attach names that are meant: a probe stands for all it attaches to."""
     for source in sources:
+        if source in ("begin", "end") or source.startswith("interval:"):
+            raise ConfigError(source, "is no event but a time: a replay makes it anew")
         if ":" not in source or source in shipped_probes() or Path(source).suffix in (".toml", ".o"):
             yield from (name for _, name in locate(source).attach)
         else:
@@ -127,6 +132,8 @@ def _print(summary: Summary) -> None:
         f"{summary.seconds:.1f} s, {share:.1%} of one CPU" + (", full" if summary.full else ""),
         markup=False,
     )
+    if not summary.events:
+        console.print("nothing was recorded: no event came, or --pid, --event, --since and --until left all out")
     console.print(ledger_line(summary.ledger))
     for line in via_lines(summary.ledger):
         console.print(line)

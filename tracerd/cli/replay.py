@@ -29,7 +29,7 @@ def command(
     """Run PROBE over the recording FILE (.trec or .etl) and print its tables."""
     if speed is not None and not is_trec(file):
         raise NotSupported(f"--speed for {file}", "only a .trec is paced; record it first: tracerd record --from")
-    settings = Settings(code_integrity=code_integrity, engine=engine, recording=file, speed=speed)
+    settings = Settings(code_integrity=code_integrity, engine=engine, recording=file, speed=speed, wait_for_code=True)
     with Session(settings) as session:
         session.add(locate(probe))
         watch(session, Watch(as_json=as_json, live=speed is not None))

@@ -16,7 +16,8 @@ from tracerd.cli.footer import footer
 from tracerd.cli.grid import grid
 from tracerd.cli.interrupt import Interrupt, interruptible
 from tracerd.cli.live_options import live_options
-from tracerd.cli.output import duration, json_option, ledger_json, print_json, printable, text_console
+from tracerd.cli.output import counted, duration, json_option, ledger_json, print_json, printable, text_console
+from tracerd.cli.params import FiniteRange
 from tracerd.config import Probe
 from tracerd.errors import NotPermitted, NotSupported, SourceError
 from tracerd.runtime import Session, Settings
@@ -29,6 +30,9 @@ from tracerd.vm.policy import Asked, Integrity
 engine_option = click.option(
     "--engine", type=click.Choice(["auto", "jit", "interpreter", "native"]), help="Override the probes' engine."
 )
+
+BELOW = 8
+"""Lines of a terminal that the last table leaves to its head, cost and ledger."""
 
 DEFAULT_PROBE, UNPRIVILEGED_PROBE = "syscalls", "host"
 RECORDED_PROBE, RECORDING = "etl_processes", "demo.etl"
@@ -48,8 +52,10 @@ class Watch:
 
 @click.command("run")
 @click.argument("probes", nargs=-1)
-@click.option("-d", "--duration", "seconds", type=click.FloatRange(min=0), help="Stop after SEC, counted from attach.")
-@click.option("-i", "--interval", type=click.FloatRange(min=0.1), default=1.0, help="Seconds between tables.")
+@click.option("-d", "--duration", "seconds", type=FiniteRange(min=0), help="Stop after SEC, counted from attach.")
+@click.option(
+    "-i", "--interval", type=FiniteRange(min=0.1), default=1.0, show_default=True, help="Seconds between tables."
+)
 @click.option("-n", "--rows", type=click.IntRange(min=1), help="Rows per table.")
 @live_options
 @engine_option
@@ -103,7 +109,8 @@ def run(probes: list[Probe], settings: Settings, watched: Watch) -> None:
 def run_recording(settings: Settings, watched: Watch) -> None:
     """Replay the shipped recording through the probe that goes with it."""
     recording = shipped_probes()[RECORDED_PROBE].parent / RECORDING
-    run([locate(RECORDED_PROBE)], replace(settings, recording=recording), replace(watched, live=False))
+    replayed = replace(settings, recording=recording, wait_for_code=True)
+    run([locate(RECORDED_PROBE)], replayed, replace(watched, live=False))
 
 
 def watch(session: Session, watched: Watch) -> None:
@@ -198,9 +205,9 @@ def _announce(session: Session, console: Console) -> None:
 
 
 def _summary(session: Session, final: SessionSnapshot, watched: Watch, console: Console, *, rates: bool) -> None:
-    default = 20 if console.is_terminal or watched.live else 50
+    default = max(console.height - BELOW, 5) if console.is_terminal else 20 if watched.live else 50
     for view, table in session.tables(final):
-        title = Text(f"{table.name}: {len(table):,} rows in {final.seconds:.1f} s")
+        title = Text(f"{table.name}: {counted(len(table), 'row')} in {final.seconds:.1f} s")
         console.rule(title, style="dim", align="left")
         rows = watched.rows or view.rows or default
         shown = screen.averaged(view, table, final.seconds if rates else 0)

@@ -13,7 +13,10 @@ from tracerd.errors import NotPermitted, NotSupported
 from tracerd.native import lib
 
 PLACES = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
-FIX = "run as root, or let your group read it: sudo mount -o remount,mode=750,gid=$(id -g) /sys/kernel/tracing"
+FIX = (
+    "run as root, or let your group read it (sudo mount -o remount,mode=750,gid=$(id -g) /sys/kernel/tracing) "
+    "and give the interpreter CAP_PERFMON"
+)
 
 
 def tracefs(places: tuple[Path, ...] = PLACES) -> Path:

@@ -214,7 +214,8 @@ class _Writing:
 
     def _write(self, *, partial: bool) -> bool:
         try:
-            return self._recorder.write_next(None if self.over.is_set() else self.writer, partial=partial)
+            writer = None if self.over.is_set() else self.writer
+            return self._recorder.write_next(writer, partial=partial, past=self.full)
         except Full:
             self.full = True
         except TracerdError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tracerd.errors import ConfigError, NotSupported
+from tracerd.errors import ConfigError, NotSupported, SourceError
 from tracerd.linux.cpus import cpu_slots
 from tracerd.sources.base import EventSource
 from tracerd.sources.etl import EtlSource
@@ -65,7 +65,7 @@ def choose_sources(
         SourceError: a recording cannot be read.
     """
     names = [parse_attach(event) for event in dict.fromkeys(events)]
-    if recording is not None and is_trec(recording):
+    if recording is not None and (recording.suffix == ".trec" or is_trec(recording)):
         return (_replayed(recording, names, speed),)
     timed = [name for name in names if name.kind.timed]
     events_proper = [name for name in names if not name.kind.timed]
@@ -116,6 +116,10 @@ def _replayed(path: Path, names: list[AttachName], speed: float | None) -> Servi
 
 def _recorded(path: Path, names: list[AttachName]) -> Serving:
     source = EtlSource(path)
+    foreign = next((name for name in names if not name.kind.etw and not name.kind.timed), None)
+    if foreign is not None:
+        source.close()
+        raise SourceError(foreign.text, f"is not in {path}, which has events of Windows: etw:… and etw-kernel:…")
     return Serving(source, source.cpus, _texts(names), clock_offset_ns=source.clock_offset_ns)
 
 
@@ -123,14 +127,12 @@ def _recordings(names: Iterable[AttachName], recording: Path | None) -> dict[Pat
     """Group the names that a recording serves by its file.
 
     Raises:
-        NotSupported: Windows events without a recording, or events of this machine from one.
+        NotSupported: Windows events without a recording.
     """
     files: dict[Path, list[AttachName]] = {recording: []} if recording is not None else {}
     for name in names:
         if name.kind is AttachKind.ETL:
             files.setdefault(Path(split_file(name.rest)[0]), []).append(name)
-        elif recording is not None and not name.kind.etw:
-            raise NotSupported(f"{name.text!r} from {recording}", "a recording has no live events of this machine")
         elif recording is not None:
             files.setdefault(recording, []).append(name)
         elif name.kind.etw:

@@ -45,8 +45,11 @@ int32_t tr_recorder_add_event(struct tr_recorder *recorder, struct tr_program *p
    as it is until it is released; until then the same one is answered. */
 int tr_recorder_take(struct tr_recorder *recorder, int partial, struct tr_recorder_block *block);
 
-/* Give back the block that was taken. `kept` 0: it could not be written, so its events count as dropped. */
-void tr_recorder_release(struct tr_recorder *recorder, int kept);
+/* Give back the block that was taken, and say what became of it. */
+#define TR_RECORDER_LOST 0           /* could not be written: its events count as dropped */
+#define TR_RECORDER_KEPT 1
+#define TR_RECORDER_PAST 2           /* came after the recording had ended: they count as filtered */
+void tr_recorder_release(struct tr_recorder *recorder, int outcome);
 
 /* Events that patiently waited for room do so no more: they are dropped. */
 void tr_recorder_hurry(struct tr_recorder *recorder);

@@ -350,7 +350,7 @@ int tr_recorder_take(struct tr_recorder *recorder, int partial, struct tr_record
 }
 
 /* Nobody else touches a block that is taken, so it is read without the lock; the counts need it. */
-static void count_as_dropped(struct tr_recorder *recorder, const struct block *block)
+static void count_unwritten(struct tr_recorder *recorder, const struct block *block, int why)
 {
     struct tr_batch_event entry;
 
@@ -359,21 +359,22 @@ static void count_as_dropped(struct tr_recorder *recorder, const struct block *b
         if (entry.event != TR_BATCH_TASK) {
             tr_lock(&recorder->lock);
             recorder->events[entry.event].counts.recorded--;
-            recorder->events[entry.event].counts.dropped++;
+            recorder->events[entry.event].counts.dropped += why == TR_RECORDER_LOST;
+            recorder->events[entry.event].counts.filtered += why == TR_RECORDER_PAST;
             tr_unlock(&recorder->lock);
         }
         at += ((uint32_t)sizeof entry + entry.context + entry.payload + 7) & ~7u;
     }
 }
 
-void tr_recorder_release(struct tr_recorder *recorder, int kept)
+void tr_recorder_release(struct tr_recorder *recorder, int outcome)
 {
     struct block *block = recorder->taken;
 
     if (!block)
         return;
-    if (!kept)
-        count_as_dropped(recorder, block);
+    if (outcome != TR_RECORDER_KEPT)
+        count_unwritten(recorder, block, outcome);
     tr_lock(&recorder->lock);
     block->next = recorder->free;
     recorder->free = block;

@@ -16,6 +16,10 @@ from tracerd.linux.tracefs import read
 _FIELD = re.compile(r"^\s*field:(?P<declaration>.+?);\s*offset:(?P<offset>\d+);\s*size:(?P<size>\d+);"
                     r"(?:\s*signed:(?P<signed>[01]);)?")
 _DECLARATION = re.compile(r"^(?P<ctype>.*?[\s*\]])(?P<name>\w+)(?P<array>\[.*\])?$")
+_ELEMENT_BYTES = {
+    "char": 1, "unsigned char": 1, "u8": 1, "__u8": 1, "u16": 2, "__u16": 2, "int": 4, "unsigned int": 4, "u32": 4,
+    "__u32": 4, "long": 8, "unsigned long": 8, "u64": 8, "__u64": 8,
+}  # fmt: skip
 _DYNAMIC = re.compile(r"^__(?:data|rel)_loc ")
 
 
@@ -35,6 +39,17 @@ class TracepointField:
     array: bool                  # "args[6]", "comm[16]", and every dynamic field
     dynamic: bool                # __data_loc or __rel_loc
     common: bool                 # one of the header that all records begin with
+
+    @property
+    def declared(self) -> str:
+        """The type as a C struct of the record has it; a dynamic field as its descriptor, named as the kernel does."""
+        if self.dynamic:
+            return f"__data_loc {self.ctype}[]"
+        element = _ELEMENT_BYTES.get(self.ctype, 0)
+        if self.array and element:
+            return f"{self.ctype}[{self.size // element}]"
+        return self.ctype + ("[]" if self.array else "")
+
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from tracerd.errors import SourceError
 from tracerd.native import ffi, lib
 from tracerd.sources.etw_matcher import CONTEXT_BYTES, EtwMatcher
 from tracerd.sources.trec.meta import RecordedEvent
-from tracerd.sources.trec.writer import TrecWriter
+from tracerd.sources.trec.writer import Full, TrecWriter
 
 BLOCKS = 64
 """Of 1 MiB: at 100 MB/s of events the writer may be held up for more than half a second."""
@@ -70,25 +70,29 @@ class Recorder:
         lib.tr_recorder_counts(self._native, number, raw)
         return Counts(raw.recorded, raw.filtered, raw.dropped)
 
-    def write_next(self, writer: TrecWriter | None, *, partial: bool) -> bool:
+    def write_next(self, writer: TrecWriter | None, *, partial: bool, past: bool = False) -> bool:
         """Write the oldest block; with `partial` one that is not full too. Returns False if there is none.
 
-        Without a writer the block's events are dropped.
+        Without a writer the block's events are dropped, or, `past` the recording's end, filtered.
 
         Raises:
+            Full: the writer has reached its size; the block's events are past it.
             SourceError: what the writer met; the block's events are dropped.
         """
         block: Any = ffi.new("struct tr_recorder_block *")
         if not lib.tr_recorder_take(self._native, partial, block):
             return False
-        kept = False
+        outcome = lib.TR_RECORDER_PAST if past else lib.TR_RECORDER_LOST
         try:
             if writer is not None:
                 data = ffi.buffer(block.data, block.bytes)
                 writer.events_block(data, block.events, block.first_ns, block.last_ns)
-                kept = True
+                outcome = lib.TR_RECORDER_KEPT
+        except Full:
+            outcome = lib.TR_RECORDER_PAST
+            raise
         finally:
-            lib.tr_recorder_release(self._native, kept)
+            lib.tr_recorder_release(self._native, outcome)
         return True
 
     def hurry(self) -> None:
