@@ -178,7 +178,7 @@ def test_a_batch_is_run_up_to_a_time(feed: Feed) -> None:
 
 
 def test_a_call_ends_soon_and_goes_on_where_it_was() -> None:
-    """Events far apart each cost thousands of ticks: a call leaves the rest of them to the next, so it can be stopped."""
+    """Events far apart each cost thousands of ticks: a call leaves the rest to the next, so it can be stopped."""
     feed, every = Feed(), Witness()
     feed.link((feed.plain, PLAIN))
     ticks = ffi.gc(lib.tr_ticks_new(0, 0, 20_000), lib.tr_ticks_free)

@@ -25,6 +25,7 @@ from tracerd.sources.trec.format import Codec
 from tracerd.sources.trec.reader import Reader
 from tracerd.sources.trec.recorder import Filter
 from tracerd.sources.trec.source import TrecSource
+from tracerd.sources.trec.writer import TrecWriter
 
 CALLS = 200_000
 KINDS = ("jit", "interpreter")
@@ -99,6 +100,19 @@ def test_a_full_disk_ends_the_recording_in_order(tmp_path: Path, large: Path) ->
     result = replay(tmp_path / "b.trec")
     assert 0 < len(result.seen) == summary.events < 12_000
     assert result.ledger[PLAIN.name].lost == summary.ledger[PLAIN.name].dropped_in_ring > 0
+
+
+def test_a_writer_that_fails_unexpectedly_keeps_nobody_waiting(
+    tmp_path: Path, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recording waits for room: if the thread that makes it were gone, for ever."""
+    def out_of_memory(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(TrecWriter, "events_block", out_of_memory)
+    summary = cut(large, RecordOptions(tmp_path / "b.trec", blocks=2))
+    assert str(summary.error) == "recorder: cannot write: MemoryError()"
+    assert summary.ledger[PLAIN.name].missing == 0
 
 
 def test_a_disk_that_is_full_from_the_start_leaves_no_file(tmp_path: Path, large: Path) -> None:
