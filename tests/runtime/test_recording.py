@@ -139,6 +139,26 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path, large: Path) -
     assert len(replay(path).seen) == 4 * 10
 
 
+def test_a_file_that_took_a_device_s_place_is_not_written_over(
+    tmp_path: Path, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever owns the folder may exchange a link between the look and the opening: root would write where it says."""
+    precious, link, opened = tmp_path / "precious", tmp_path / "link.trec", os.open
+    precious.write_text("precious")
+    link.symlink_to(os.devnull)
+
+    def exchanged(path: Path, *how: int) -> int:
+        if path == link:
+            link.unlink()
+            link.symlink_to(precious)
+        return opened(path, *how)
+
+    monkeypatch.setattr(os, "open", exchanged)
+    with pytest.raises(ConfigError, match="exchanged"):
+        cut(large, RecordOptions(link, force=True))
+    assert precious.read_text() == "precious"
+
+
 def test_a_recording_is_its_owners(tmp_path: Path, large: Path) -> None:
     """Command lines and payloads are nobody else's business."""
     cut(large, RecordOptions(tmp_path / "b.trec"))
