@@ -25,6 +25,7 @@ from tracerd.sources.trec.format import Codec
 from tracerd.sources.trec.reader import Reader
 from tracerd.sources.trec.recorder import Filter
 from tracerd.sources.trec.source import TrecSource
+from tracerd.sources.trec.writer import TrecWriter
 
 CALLS = 200_000
 KINDS = ("jit", "interpreter")
@@ -102,6 +103,19 @@ def test_a_full_disk_ends_the_recording_in_order(tmp_path: Path, large: Path) ->
     assert result.ledger[PLAIN.name].lost == summary.ledger[PLAIN.name].dropped_in_ring > 0
 
 
+def test_a_writer_that_fails_unexpectedly_keeps_nobody_waiting(
+    tmp_path: Path, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recording waits for room: if the thread that makes it were gone, for ever."""
+    def out_of_memory(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(TrecWriter, "events_block", out_of_memory)
+    summary = cut(large, RecordOptions(tmp_path / "b.trec", blocks=2))
+    assert str(summary.error) == "recorder: cannot write: MemoryError()"
+    assert summary.ledger[PLAIN.name].missing == 0
+
+
 def test_a_disk_that_is_full_from_the_start_leaves_no_file(tmp_path: Path, large: Path) -> None:
     """What cannot even be begun is refused, and nothing is left behind."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -124,6 +138,26 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path, large: Path) -
     cut(large, RecordOptions(path, force=True))
     cut(path, RecordOptions(path, force=True, keep=Filter(until_ns=9)))
     assert len(replay(path).seen) == 4 * 10
+
+
+def test_a_file_that_took_a_device_s_place_is_not_written_over(
+    tmp_path: Path, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever owns the folder may exchange a link between the look and the opening: root would write where it says."""
+    precious, link, opened = tmp_path / "precious", tmp_path / "link.trec", os.open
+    precious.write_text("precious")
+    link.symlink_to(os.devnull)
+
+    def exchanged(path: Path, *how: int) -> int:
+        if path == link:
+            link.unlink()
+            link.symlink_to(precious)
+        return opened(path, *how)
+
+    monkeypatch.setattr(os, "open", exchanged)
+    with pytest.raises(ConfigError, match="exchanged"):
+        cut(large, RecordOptions(link, force=True))
+    assert precious.read_text() == "precious"
 
 
 def test_a_recording_is_its_owners(tmp_path: Path, large: Path) -> None:

@@ -158,3 +158,15 @@ def test_a_machine_without_disks_has_no_disk_samples(monkeypatch: pytest.MonkeyP
         lib.TR_SAMPLE_CPU, lib.TR_SAMPLE_MEMORY, lib.TR_SAMPLE_INTERFACE,
     }
     assert numbers[0].values == (570_000_000, 2 * 10**9, 3 * 10**9, 0, 4 * 10**9, 0)
+
+
+@pytest.mark.parametrize("name", ["\udcff\udcfe", "half \ud800 a pair"])
+def test_a_name_that_is_no_unicode_is_a_name_like_any_other(processes: dict[int, Any], name: str) -> None:
+    """Any process may take it; it must not end the polling of all."""
+    processes[7] = told(name=name, cmdline=[name])
+    reader = PsutilReader()
+    (row,) = reader.processes(EVERYTHING)
+    described = reader.describe(7, int(row["identity"]), "")
+    assert row["name"]
+    assert described is not None
+    assert described.command_line.endswith(b"\0")

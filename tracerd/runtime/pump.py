@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-from tracerd.errors import TracerdError
+from tracerd.errors import RunError, TracerdError
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.choose import Serving
@@ -71,6 +71,9 @@ class Pump:
             self._pump_until(self._stopping.is_set)
         except TracerdError as error:
             self._error = error
+        except Exception as error:  # noqa: BLE001  a defect: events are missing, which `stop` must say
+            self._error = RunError(self._thread.name, f"ended before its time: {error!r}")
+            self._error.__cause__ = error
         finally:
             self.ended.set()
 

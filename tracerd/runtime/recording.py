@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
-from tracerd.errors import TracerdError
+from tracerd.errors import RunError, TracerdError
 from tracerd.runtime.pump import Pump, stop_all
 from tracerd.runtime.recorded_events import Plan
 from tracerd.snapshot import Ledger
@@ -220,5 +220,8 @@ class _Writing:
             self.full = True
         except TracerdError as error:
             self._error = error
+        except Exception as error:  # noqa: BLE001  memory, say: without this thread a patient source would wait for ever
+            self._error = RunError("recorder", f"cannot write: {error!r}")
+            self._error.__cause__ = error
         self.over.set()
         return True

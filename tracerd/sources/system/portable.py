@@ -98,6 +98,14 @@ def _known(names: tuple[str, ...]) -> list[str]:
     return [name for name in names if hasattr(psutil.Process, name)]
 
 
+def _raw(text: str) -> bytes:
+    """Return the bytes that psutil made a text of: any, on POSIX. On Windows halves of pairs may stand alone in it."""
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(errors="replace")
+
+
 def _identity(process: psutil.Process) -> int:
     """psutil's own identity, by pid and a creation time that does not move when the clock is set."""
     return hash(process) & 0xFFFFFFFFFFFFFFFF
@@ -114,7 +122,7 @@ def _fill_row(row: Any, pid: int, attributes: list[str]) -> bool:
     except psutil.NoSuchProcess:
         return False
     row["pid"], row["identity"] = pid, _identity(process)
-    row["name"] = (told["name"] or "").encode()[:15]
+    row["name"] = _raw(told["name"] or "")[:15]
     row["exited"] = told["status"] == psutil.STATUS_ZOMBIE
     for fill in (_fill_begin, _fill_usage, _fill_io, _fill_handles):
         row["known"] |= fill(row, told)
@@ -154,7 +162,7 @@ def _fill_handles(row: Any, told: dict[str, Any]) -> int:
 
 def _description(told: dict[str, Any], name: str, line: list[str] | None) -> Description:
     """A command line that is too long is cut to its first argument."""
-    text = b"".join(part.encode(errors="surrogateescape") + b"\0" for part in line or ())
+    text = b"".join(_raw(part) + b"\0" for part in line or ())
     whole = line is not None and len(text) < lib.TR_PROC_COMMAND_LINE
     if text and not whole:
         text = text.partition(b"\0")[0][: lib.TR_PROC_COMMAND_LINE - 1] + b"\0"

@@ -113,11 +113,16 @@ def _create(path: Path, *, force: bool) -> int:
             path.unlink()
         elif force and path.exists() and not path.is_dir():
             flags &= ~(os.O_CREAT | os.O_EXCL)           # a device: /dev/null
-        return os.open(path, flags, 0o600)
+        file = os.open(path, flags, 0o600)
     except FileExistsError as error:
         raise ConfigError(str(path), "exists; --force writes over it") from error
     except (OSError, ValueError) as error:
         raise ConfigError(str(path), f"cannot be written: {getattr(error, 'strerror', None) or error}") from error
+    if not flags & os.O_EXCL and stat.S_ISREG(os.fstat(file).st_mode):
+        # In a folder of somebody else's the device was exchanged for a link to a file while we looked.
+        os.close(file)
+        raise ConfigError(str(path), "was exchanged for another file meanwhile")
+    return file
 
 
 def _refused(path: Path, error: OSError) -> SourceError:
