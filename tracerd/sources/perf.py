@@ -191,7 +191,7 @@ class PerfSource:
         """Return the rows of the tracepoints that only help to make process events."""
         shown = set(self._names.values())
         return {
-            name: self._ledger(tracepoint, via="for process events")
+            name: self._ledger(tracepoint, via="also taken, to tell process events")
             for name, tracepoint in processes.helpers().items()
             if tracepoint not in shown
         }

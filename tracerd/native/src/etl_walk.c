@@ -168,41 +168,44 @@ void tr_etl_set_ticks(struct tr_etl *etl, struct tr_ticks *ticks)
     etl->ticks_due = ticks ? tr_ticks_due(ticks) : TR_TICK_NEVER;
 }
 
-/* Let the intervals catch up with an event. */
-static void tick(struct tr_etl *etl, const struct tr_etl_event *event, struct tr_run *run)
+/* Let the intervals catch up with an event. Returns whether any was due: that may have taken a while. */
+static bool tick(struct tr_etl *etl, const struct tr_etl_event *event, struct tr_run *run)
 {
     int64_t ns = tr_etl_clock_ns(&etl->facts, event->ticks);
     uint64_t now_ns = ns < 0 ? 0 : (uint64_t)ns;
 
     if (now_ns < etl->ticks_due)
-        return;
+        return false;
     tr_ticks_advance(etl->ticks, now_ns, run);
     etl->ticks_due = tr_ticks_due(etl->ticks);
+    return true;
 }
 
-/* Hand over the earliest event and move its lane on. */
-static void step(struct tr_etl *etl, struct tr_run *run)
+/* Hand over the earliest event and move its lane on. Returns whether the clock should be looked at. */
+static bool step(struct tr_etl *etl, struct tr_run *run)
 {
     struct tr_etl_lane *lane = &etl->lanes[etl->heap[0]];
+    bool ticked = etl->ticks && tick(etl, &lane->event, run);
 
-    if (etl->ticks)
-        tick(etl, &lane->event, run);
     tr_etl_deliver(etl, &lane->event, lane->cpu, run);
     if (!advance(etl, lane))
         etl->heap[0] = etl->heap[--etl->heap_count];
     sift_down(etl, 0);
+    return ticked;
 }
 
 int64_t tr_etl_pump(struct tr_etl *etl, struct tr_run *run, uint32_t timeout_ms)
 {
     uint64_t end = tr_os_monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
     int64_t passed = 0;
+    bool look;
 
     if (!etl->heap_count)
         return -1;
     do {
-        for (uint32_t i = 0; i < EVENTS_PER_LOOK && etl->heap_count; i++, passed++)
-            step(etl, run);
+        look = false;
+        for (uint32_t i = 0; i < EVENTS_PER_LOOK && etl->heap_count && !look; i++, passed++)
+            look = step(etl, run);
     } while (etl->heap_count && tr_os_monotonic_ns() < end);
     return passed;
 }

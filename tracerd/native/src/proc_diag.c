@@ -86,7 +86,7 @@ static void take_answers(struct dump *dump, int netlink)
 
     while (!dump->done && !dump->error) {
         ssize_t got = recv(netlink, &buffer, sizeof buffer, 0);
-        size_t left = got < 0 ? 0 : (size_t)got;
+        ssize_t left = got < 0 ? 0 : got;        /* NLMSG_NEXT may take it below zero */
         if (got <= 0)
             dump->error = got < 0 ? -errno : -EPROTO;
         for (const struct nlmsghdr *at = &buffer.first; NLMSG_OK(at, left); at = NLMSG_NEXT(at, left))
