@@ -17,6 +17,7 @@ struct process {
 	u32 parent;
 	u32 threads;
 	u32 handles;
+	u32 connections;		/* with a remote end, when it was last looked at */
 };
 
 struct talker {
@@ -70,6 +71,14 @@ struct {
 	__type(value, struct process);
 } processes SEC(".maps");
 
+/* How many connections a process has: its row is written anew at every look. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, u32);
+	__type(value, u32);
+} connected SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 8192);
@@ -121,12 +130,16 @@ SEC("process/sample")
 int on_sample(struct process_context *ctx)
 {
 	struct process now = {};
-	u32 pid = ctx->pid;
+	u32 pid = ctx->pid, *connections;
 
 	if (ctx->kind == PROCESS_EXIT) {	/* was there at the look before */
 		bpf_map_delete_elem(&processes, &pid);
+		bpf_map_delete_elem(&connected, &pid);
 		return 0;
 	}
+	connections = bpf_map_lookup_elem(&connected, &pid);
+	if (connections)
+		now.connections = *connections;
 	__builtin_memcpy(now.name, ctx->name, NAME);
 	__builtin_memcpy(now.user, ctx->user, NAME);
 	now.cpu_permille = ctx->interval_ns ? ctx->cpu_ns * 1000 / ctx->interval_ns : 0;
@@ -177,6 +190,19 @@ static ALWAYS_INLINE struct talker *talker_of(struct net_context *ctx)
 	return bpf_map_lookup_elem(&talkers, &key);
 }
 
+static ALWAYS_INLINE void connect(struct net_context *ctx, int change)
+{
+	u32 pid = ctx->pid, one = 1, *count;
+
+	if (!(ctx->known & KNOWN_PID))
+		return;
+	count = bpf_map_lookup_elem(&connected, &pid);
+	if (count)
+		*count += change;
+	else if (change > 0)
+		bpf_map_update_elem(&connected, &pid, &one, BPF_NOEXIST);
+}
+
 SEC("net/open")
 int on_open(struct net_context *ctx)
 {
@@ -192,6 +218,7 @@ int on_open(struct net_context *ctx)
 	}
 	if (all)
 		all->connections++;
+	connect(ctx, 1);
 	return 0;
 }
 
@@ -210,6 +237,7 @@ int on_close(struct net_context *ctx)
 	}
 	if (all && all->connections)
 		all->connections--;
+	connect(ctx, -1);
 	return 0;
 }
 

@@ -11,7 +11,8 @@ from tracerd.errors import SourceError
 from tracerd.native import ffi, lib
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.system import SystemOptions, SystemSource
-from tracerd.sources.system.moment import FIRST, Pace
+from tracerd.sources.system.connections import ConnectionTable
+from tracerd.sources.system.moment import FIRST, Moment, Pace
 from tracerd.sources.system.reader import Description, Number
 
 SECOND = 10**9
@@ -146,6 +147,19 @@ def test_an_expensive_reader_is_asked_less_often_and_the_ledger_says_so() -> Non
         assert kept.source.cost().interval_ns >= 800 * MS // FIRST
         via = kept.source.statistics()["process:sample"].via
         assert "(not 0.1 s: polling may take 2.5% of a core)" in via
+
+
+def test_sockets_that_listen_open_first_and_close_last() -> None:
+    """Whatever their order in the system's table: so a program can tell who is served."""
+    made = Made()
+    made.open = [connection(1, 80, 4000), connection(2, 80, 4001), connection(3, 80, 0, state=10)]
+    order: list[int] = []
+    table = ConnectionTable(made, cpu=0)
+    for moment in (Moment(1, 1, None), Moment(2, 2, 1)):
+        order += [int(port) for part in table.poll(moment) for port in part.rows["context"]["remote_port"]]
+        made.open = []
+    assert order[0] == order[-1] == 0
+    assert sorted(order) == [0, 0, 4000, 4000, 4001, 4001]
 
 
 def connection(identity: int, local: int, remote: int, **facts: object) -> dict[str, object]:

@@ -19,6 +19,9 @@ from tracerd.sources.system.match import Match, Places, keys_of, match, ordered
 from tracerd.sources.system.moment import Moment
 from tracerd.sources.system.reader import Description, Reader
 
+TCP_LISTEN = 10
+"""A state of TCP, as the Linux kernel numbers them (include/net/tcp_states.h)."""
+
 _TUPLE = ("family", "protocol", "local_port", "remote_port", "local", "remote")
 
 
@@ -41,6 +44,8 @@ class ConnectionTable:
     def poll(self, now: Moment) -> list[Events]:
         """Read the connections and return what closed and what opened since the last poll.
 
+        Sockets that listen open before the others and close after them, so that a program can tell who is served.
+
         Raises:
             SourceError: the connections cannot be read; the table is as it was.
         """
@@ -49,10 +54,13 @@ class ConnectionTable:
         found = match(self._keys, keys)
         fresh = sockets[found.fresh]
         self._reader.find_owners(fresh, np.unique(self._events["context"]["pid"]).tolist())
-        closed = self._part(found.gone, "net:close", lib.TR_NET_CLOSE, now)
+        closed = self._part(self._listening_first(found.gone)[::-1], "net:close", lib.TR_NET_CLOSE, now)
         self._carry(found, keys, sockets)
         self._open(found.fresh, fresh, now)
-        return [closed, self._part(found.fresh, "net:open", lib.TR_NET_OPEN, now)]
+        return [closed, self._part(self._listening_first(found.fresh), "net:open", lib.TR_NET_OPEN, now)]
+
+    def _listening_first(self, places: Places) -> Places:
+        return places[np.argsort(self._events["context"]["state"][places] != TCP_LISTEN, kind="stable")]
 
     def _carry(self, found: Match, keys: Any, sockets: Rows) -> None:
         events, opened = self._events, self._opened
