@@ -30,13 +30,12 @@ def test_every_call_of_a_process_is_counted_exactly() -> None:
     with opened({"syscall:getppid:enter": count}, need=12) as source:
         child = start(f"hammer({CALLS}, 0)")
         pump_until_end(source, child)
-        ledger, unwritten = source.statistics()["syscall:getppid:enter"], source.cost().unwritten
+        ledger = source.statistics()["syscall:getppid:enter"]
     words = count.thread(child.pid)
     assert words[0] == CALLS
     assert comm_of(words).startswith("python")
     assert words[4] == os.getgid() << 32 | os.getuid()
-    assert (ledger.lost, ledger.failed, ledger.dropped_in_ring, ledger.missing) == (unwritten, 0, 0, 0)
-    assert unwritten <= 1
+    assert (ledger.lost, ledger.failed, ledger.dropped_in_ring, ledger.missing) == (0, 0, 0, 0)
 
 
 def test_entry_and_exit_come_in_turn_while_the_thread_changes_cpu() -> None:
@@ -55,8 +54,7 @@ def test_entry_and_exit_come_in_turn_while_the_thread_changes_cpu() -> None:
     assert moves > CALLS // 1000 // 2
     assert (backwards, out_of_turn) == (0, 0)
     assert cost.reordered < CALLS // 100     # between threads the order is only as good as the window
-    assert sum(ledger.lost for ledger in ledgers.values()) == cost.unwritten <= 1
-    assert all(ledger.missing == 0 for ledger in ledgers.values())
+    assert all(ledger.lost == 0 and ledger.missing == 0 for ledger in ledgers.values())
 
 
 @pytest.mark.parametrize("pages", [1, 8])
@@ -87,7 +85,6 @@ def test_a_stop_in_the_middle_of_events_balances_too() -> None:
     """
     states = table()
     links = {"syscall:*:enter": Native(COUNT, states), "syscall:*:exit": Native(COUNT, states)}
-    unwritten = 0
     children = [start("hammer(2_000_000_000, 0)") for _ in range(2)]
     try:
         for _ in range(40):
@@ -95,12 +92,10 @@ def test_a_stop_in_the_middle_of_events_balances_too() -> None:
                 source.pump(5)
                 source.stop()
                 assert [ledger.missing for ledger in source.statistics().values()] == [0, 0]
-                unwritten += source.cost().unwritten
     finally:
         for child in children:
             child.kill()
             child.wait()
-    assert unwritten <= 1
 
 
 def test_our_own_events_are_filtered_and_counted() -> None:
@@ -173,8 +168,7 @@ def test_two_programs_on_one_event_both_run() -> None:
     ledger = source.statistics()["syscall:getppid:enter"]
     source.close()
     assert first.thread(child.pid)[0] == second.thread(child.pid)[0] == 1000
-    assert ledger.missing == 0
-    assert ledger.delivered >= 1000
+    assert ledger.delivered == ledger.produced - ledger.filtered, ledger
 
 
 def test_an_aborted_run_counts_as_failed() -> None:

@@ -285,7 +285,7 @@ def test_a_fork_bomb_is_counted_to_the_last_process(pages: int) -> None:
         ledger = ledgers[name]
         assert ledger.produced >= 20_001
         assert ledger.missing == 0
-        assert (ledger.lost > cost.unwritten) is (pages == 1)
+        assert (ledger.lost > 0) is (pages == 1)
         assert ledger.delivered >= 20_001 - ledger.lost
     assert all(ledger.missing == 0 for ledger in ledgers.values())
     assert grown < 16 * 1024 + pages * 4 * 2

@@ -53,7 +53,6 @@ class PerfCost:
     task_reads: int
     cpu_ns: int                  # CPU time of the pump, programs included
     print_dropped: int
-    unwritten: int               # of the ledgers' lost: counted by the kernel, never written, known at the stop
     cpus_missed: tuple[int, ...]    # came online after the start: their events are not seen
     tasks: int                   # threads in the task table
     tasks_evicted: int

@@ -52,7 +52,6 @@ struct tr_perf_statistics {
     uint64_t task_reads;                 /* threads looked up in /proc because no record told of them, or after exec */
     uint64_t cpu_ns;                     /* CPU time of the pump */
     uint64_t print_dropped;              /* bpf_trace_printk lines that found no room */
-    uint64_t unwritten;                  /* of the ledgers' lost: counted by the kernel, never written, known at the stop */
 };
 
 /* `pages` of data per CPU, a power of two; events wait `window_us` for older ones of other CPUs. NULL: no memory. */

@@ -34,18 +34,18 @@ static int switch_events(struct tr_perf *perf, unsigned long request)
 }
 
 /* Let no event pass any more. A record whose event is disabled between its count and its writing is counted and never
-   written (seen on Linux 6.18 at one stop in 15 under load), so events are first filtered out, which happens before
-   they are counted, and disabled when those under way have had time to be written. A kernel that takes no filter for
-   an event is left to the disabling alone. */
+   written (seen on Linux 6.18 at one stop in 15 under load). So events are first filtered out, which happens before
+   they are counted; those that had passed the filter get a moment to be counted, then the balance tells when they are
+   written, and only then they are disabled. A kernel that takes no filter for an event is left to the disabling. */
 static void shut_out(struct tr_perf *perf)
 {
     static const char nobody[] = "common_pid == -2";
-    struct timespec pause = {0, 2000000};
+    struct timespec moment = {0, 2000000};
 
     for (uint32_t event = 0; event < perf->event_count; event++)
         for (uint32_t at = 0; at < perf->ring_count; at++)
             ioctl(perf->events[event].fds[at], PERF_EVENT_IOC_SET_FILTER, nobody);
-    nanosleep(&pause, NULL);
+    nanosleep(&moment, NULL);
 }
 
 int tr_perf_start_tasks(struct tr_perf *perf)
@@ -74,11 +74,9 @@ static int read_counts(const struct tr_perf *perf, const struct event *event, st
     return 0;
 }
 
-/* Events that the kernel counted and that neither came nor were counted as lost. */
-static int64_t unexplained(const struct event *event)
+static int balanced(const struct event *event)
 {
-    return (int64_t)(event->produced - event->lost - event->delivered - event->filtered - event->failed
-                     - event->dropped);
+    return event->produced == event->lost + event->delivered + event->filtered + event->failed + event->dropped;
 }
 
 /* Read the final counts; 1 if every event's balance is even. */
@@ -94,42 +92,37 @@ static int settle(struct tr_perf *perf)
             event->lost = sum.lost;
             event->stopped = 1;
         }
-        even &= unexplained(event) == 0;
+        even &= balanced(event);
     }
     return even;
 }
 
-/* Events are off and the rings empty: what has not come by now was counted by the kernel and never written. That is
-   rare (one in some million) and not told by its own count of losses, but it is one. */
-static void charge_unwritten(struct tr_perf *perf)
-{
-    for (uint32_t at = 0; at < perf->event_count; at++) {
-        int64_t gap = unexplained(perf->events + at);
-
-        if (gap > 0) {
-            perf->events[at].lost += (uint64_t)gap;
-            perf->counted.unwritten += (uint64_t)gap;
-        }
-    }
-}
-
-int64_t tr_perf_stop(struct tr_perf *perf)
+/* Deliver what is in the rings until every event's balance is even. */
+static uint64_t drain(struct tr_perf *perf)
 {
     struct timespec pause = {0, 1000000};
     uint64_t taken = 0;
-    int error;
 
-    if (__atomic_exchange_n(&perf->busy, 1, __ATOMIC_ACQUIRE))
-        return -EBUSY;
-    shut_out(perf);
-    error = switch_events(perf, PERF_EVENT_IOC_DISABLE);
     for (int try = 0; try < DRAIN_TRIES; try++) {
         taken += tr_perf_round(perf, 1);
         if (settle(perf))
             break;
         nanosleep(&pause, NULL);
     }
-    charge_unwritten(perf);
+    return taken;
+}
+
+int64_t tr_perf_stop(struct tr_perf *perf)
+{
+    uint64_t taken;
+    int error;
+
+    if (__atomic_exchange_n(&perf->busy, 1, __ATOMIC_ACQUIRE))
+        return -EBUSY;
+    shut_out(perf);
+    taken = drain(perf);
+    error = switch_events(perf, PERF_EVENT_IOC_DISABLE);
+    taken += drain(perf);
     if (perf->processes)
         tr_processes_flush(perf->processes, tr_perf_now_ns());
     if (!error)
