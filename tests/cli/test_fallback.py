@@ -1,4 +1,4 @@
-"""`tracerd run` without arguments shows the best that this machine and user can have, and says why not the better one."""
+"""`tracerd run` without arguments shows the best that this machine and user can have, and says why not more."""
 
 from __future__ import annotations
 
