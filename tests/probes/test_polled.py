@@ -93,14 +93,20 @@ def test_connections_tells_served_from_called_and_how_long_they_lived() -> None:
 
 
 def test_churn_names_the_program_its_parent_and_its_command_line() -> None:
-    """Polled: a child that lives long enough is seen to start and to end."""
+    """Polled: a child that lives long enough is seen to start and to end.
+
+    One that is first seen between its fork and its exec still has this process's line, so there are a few.
+    """
+    code = "import time; time.sleep(0.4)  # churned"
     with polled("churn") as until:
         until(lambda _: True)
         time.sleep(0.3)
-        code = "import time; time.sleep(0.6)  # churned"
-        subprocess.run([sys.executable, "-c", code], check=True)
+        for _ in range(4):
+            subprocess.run([sys.executable, "-c", code], check=True)
         tables = until(lambda tables: any("churned" in row["command"] and row["exits"] for row in tables["programs"]))
-    (row,) = (row for row in tables["programs"] if "churned" in row["command"])
-    assert (row["starts"] >= 1, row["exits"] >= 1) == (True, True)
-    assert row["name"].startswith("python")
-    assert row["p50_ns"] > 10**8
+    rows = [row for row in tables["programs"] if "churned" in row["command"]]
+    assert rows
+    assert max(row["starts"] for row in rows) >= 1
+    assert max(row["exits"] for row in rows) >= 1
+    assert all(row["name"].startswith("python") for row in rows)
+    assert max(row["p50_ns"] for row in rows) > 10**8

@@ -8,6 +8,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,10 +49,22 @@ def test_runs_are_counted(choice: EngineChoice) -> None:
 
 
 @needs_jit
-def test_compiled_code_takes_over_while_events_flow() -> None:
+def test_compiled_code_takes_over_while_events_flow(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the background the interpreter serves; no run is lost or done twice when the entry is exchanged."""
+    begun, compile_program = threading.Event(), jit.compile_program
+
+    def after_some_runs(*arguments: Any) -> Any:
+        assert begun.wait(60)
+        return compile_program(*arguments)
+
+    monkeypatch.setattr(jit, "compile_program", after_some_runs)
     with prepared(program(COUNT, [COUNTER]), JIT, background=True) as (executable, maps):
         runs = 0
+        while runs < 10:
+            executable.run(b"")
+            runs += 1
+        assert executable.engine == "interpreter"
+        begun.set()
         while not executable.compiled.done():
             executable.run(b"")
             runs += 1
@@ -60,7 +73,6 @@ def test_compiled_code_takes_over_while_events_flow() -> None:
         assert executable.compile_ns
         assert executable.run(b"").result == runs + 1
         assert maps[0].lookup(bytes(4)) == struct.pack("<Q", runs + 1)
-        assert runs > 0
 
 
 @needs_jit
