@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from tracerd.runtime import Session, Settings
@@ -92,21 +93,23 @@ def test_connections_tells_served_from_called_and_how_long_they_lived() -> None:
     assert sides["yes"]["p50_ns"] > 0
 
 
-def test_churn_names_the_program_its_parent_and_its_command_line() -> None:
-    """Polled: a child that lives long enough is seen to start and to end.
+def test_churn_names_the_program_its_parent_and_its_command_line(tmp_path: Path) -> None:
+    """Polled: a child that lives long enough is seen to start and to end; its name is nobody else's on this machine.
 
     One that is first seen between its fork and its exec still has this process's line, so there are a few.
     """
-    code = "import time; time.sleep(0.4)  # churned"
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+    program = tmp_path / f"churn{os.getpid()}"
+    shutil.copy(sleep, program)
     with polled("churn") as until:
         until(lambda _: True)
         time.sleep(0.3)
         for _ in range(4):
-            subprocess.run([sys.executable, "-c", code], check=True)
-        tables = until(lambda tables: any("churned" in row["command"] and row["exits"] for row in tables["programs"]))
-    rows = [row for row in tables["programs"] if "churned" in row["command"]]
-    assert rows
-    assert max(row["starts"] for row in rows) >= 1
-    assert max(row["exits"] for row in rows) >= 1
-    assert all(row["name"].startswith("python") for row in rows)
+            subprocess.run([program, "0.4"], check=True)
+        tables = until(lambda tables: any(row["name"] == program.name and row["exits"] for row in tables["programs"]))
+    rows = [row for row in tables["programs"] if row["name"] == program.name]
+    assert sum(row["starts"] for row in rows) >= 1
+    assert sum(row["exits"] for row in rows) >= 1
+    assert any(program.name in row["command"] or row["command"].startswith(str(program)[:90]) for row in rows)
     assert max(row["p50_ns"] for row in rows) > 10**8
