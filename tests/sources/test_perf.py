@@ -19,7 +19,7 @@ from tracerd.linux.perf import paranoid
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.perf import PerfOptions, PerfSource
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("perf")]  # one hammer at a time
 
 CALLS = 200_000
 
