@@ -72,6 +72,20 @@ class RingSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramStatistics:
+    """One program's counts at one moment. `mean_ns` is measured on one run in 64."""
+
+    name: str
+    engine: str
+    reason: str
+    runs: int
+    aborted: int
+    mean_ns: float
+    verify_seconds: float
+    instructions: int
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """What a user sees: named columns of equal length, in display order."""
 
@@ -86,3 +100,26 @@ class Table:
         names = list(self.columns)
         values = zip(*(self.columns[name].tolist() for name in names), strict=True)
         return [dict(zip(names, row, strict=True)) for row in values]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeMoment:
+    """What one probe has collected."""
+
+    name: str
+    maps: Mapping[str, MapSnapshot]
+    tables: Mapping[str, Table]
+    rings: Mapping[str, RingSnapshot]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Everything a daemon has collected, at one moment: what exporters and streams get. Times in ns."""
+
+    taken_ns: int                                # unix time
+    uptime_ns: int
+    clock_offset_ns: int                         # unix time minus the clock of the events
+    probes: Mapping[str, ProbeMoment]
+    programs: tuple[ProgramStatistics, ...]
+    ledger: Mapping[str, Ledger]                 # event -> balance since the daemon's start
+    own: Mapping[str, float]                     # tracerd's own metrics: name -> value

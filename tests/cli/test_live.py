@@ -13,9 +13,8 @@ from tracerd.cli import footer, live
 from tracerd.cli.grid import Shown, grid
 from tracerd.cli.main import main
 from tracerd.cli.output import count, duration, print_json, size
-from tracerd.runtime.program import ProgramStatistics
 from tracerd.runtime.snapshot import SessionSnapshot
-from tracerd.snapshot import Ledger, Table
+from tracerd.snapshot import Ledger, ProgramStatistics, Table
 from tracerd.views.spec import ColumnSpec, ViewSpec
 
 VIEW = ViewSpec(

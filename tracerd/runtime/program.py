@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tracerd.elf.spec import ObjectSpec
 from tracerd.errors import ConfigError
 from tracerd.platforms.model import Platform
+from tracerd.snapshot import ProgramStatistics
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.names import parse_attach
 from tracerd.verifier.job import Options, Rejection, VerifiedProgram
@@ -44,7 +45,6 @@ class Program:
             instructions=certificate.instructions,
         )
 
-
     def link(self, source: str) -> LinkRequest:
         """Return what a source needs to run it on its event of that name.
 
@@ -55,20 +55,6 @@ class Program:
         if wanted != have:
             raise ConfigError(source, f"runs programs of type {wanted}; {self.name!r} is of type {have} (its section)")
         return LinkRequest(source, self.executable.native, self.verified.certificate.context_bytes)
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramStatistics:
-    """One program's counts at one moment. `mean_ns` is measured on one run in 64."""
-
-    name: str
-    engine: str
-    reason: str
-    runs: int
-    aborted: int
-    mean_ns: float
-    verify_seconds: float
-    instructions: int
 
 
 def prove(

@@ -15,11 +15,10 @@ from types import TracebackType
 from tracerd.config import Probe
 from tracerd.errors import ConfigError
 from tracerd.runtime.load import LoadedProbe, load_probe, lock_if_enforced
-from tracerd.runtime.program import ProgramStatistics
 from tracerd.runtime.pump import Pump, stop_all
 from tracerd.runtime.rings import RingReader
 from tracerd.runtime.snapshot import SessionSnapshot
-from tracerd.snapshot import Ledger, Table
+from tracerd.snapshot import Ledger, ProgramStatistics, Table
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.choose import LiveOptions, Serving, choose_sources
 from tracerd.verifier.job import Options

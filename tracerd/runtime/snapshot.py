@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tracerd.runtime.program import ProgramStatistics
-from tracerd.snapshot import Ledger, MapSnapshot, RingSnapshot
+from tracerd.snapshot import Ledger, MapSnapshot, ProgramStatistics, RingSnapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,103 @@
+"""probe.toml: one object, its attach points, and the tables it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tracerd.config.strict import StrictTable, parse_toml, read_text, validate
+from tracerd.views.spec import ColumnSpec, ViewSpec
+
+Engine = Literal["auto", "jit", "interpreter", "native"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=64)]
+
+
+class ProbeSection(StrictTable):
+    """[probe]"""
+
+    name: Name
+    object: str
+    engine: Engine = "auto"
+    description: str = ""
+
+
+class AttachSection(StrictTable):
+    """[[attach]]: which program runs on which event."""
+
+    program: str
+    source: str
+
+
+class ColumnSection(StrictTable):
+    """An entry of a view's `columns`."""
+
+    name: Name
+    source: str = Field(alias="from")
+    decode: str | None = None
+    percentile: float | None = Field(default=None, ge=0, le=100)
+    merge: Literal["auto", "sum", "first", "max", "min"] = "auto"
+    unit: Literal["", "count", "ns", "unix_ns", "boot_ns", "bytes", "permille"] = ""
+    rate: bool = False
+
+
+class ViewSection(StrictTable):
+    """[[view]]: a table over a map."""
+
+    name: Name
+    map: str
+    columns: tuple[ColumnSection, ...] = ()
+    sort: str = ""
+    rows: int = Field(default=0, ge=0)
+
+    def spec(self) -> ViewSpec:
+        """Return what `tracerd.views` works with."""
+        return ViewSpec(self.name, self.map, tuple(ColumnSpec(**dict(c)) for c in self.columns), self.sort, self.rows)
+
+
+class ProbeFile(StrictTable):
+    """A whole probe.toml."""
+
+    probe: ProbeSection
+    attach: tuple[AttachSection, ...] = ()
+    view: tuple[ViewSection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What to load and where it goes: one object, its engine, its attach points and the tables it shows."""
+
+    name: str
+    object: Path
+    engine: Engine
+    attach: tuple[tuple[str, str], ...]      # (program, source)
+    views: tuple[ViewSpec, ...]
+    description: str = ""
+
+
+def read_probe(path: Path) -> Probe:
+    """Read and validate a probe.toml. The object's name is relative to the file.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML, or says something unknown or impossible.
+    """
+    return parse_probe(read_text(path), path.parent, str(path))
+
+
+def parse_probe(text: str, folder: Path, where: str) -> Probe:
+    """Validate the text of a probe.toml whose object lies in `folder`; `where` is what errors call it.
+
+    Raises:
+        ConfigError: it is not TOML, or says something unknown or impossible.
+    """
+    file = validate(ProbeFile, parse_toml(text, where), where)
+    return Probe(
+        name=file.probe.name,
+        object=folder / file.probe.object,
+        engine=file.probe.engine,
+        attach=tuple((attach.program, attach.source) for attach in file.attach),
+        views=tuple(view.spec() for view in file.view),
+        description=file.probe.description,
+    )

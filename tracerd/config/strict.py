@@ -1,0 +1,95 @@
+"""Strict reading of TOML: validated by pydantic, an unknown key is told with the nearest valid one."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from tracerd.errors import ConfigError
+
+
+class StrictTable(BaseModel):
+    """A table of a configuration file: frozen, and nothing in it that is not declared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def read_text(path: Path) -> str:
+    """Return a configuration file's text.
+
+    Raises:
+        ConfigError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(str(path), f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), f"is not TOML: {error}") from error
+
+
+def parse_toml(text: str, where: str) -> dict[str, object]:
+    """Return a TOML document.
+
+    Raises:
+        ConfigError: it is not TOML; `where` is what the user calls it.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(where, f"is not TOML: {error}") from error
+
+
+Model = TypeVar("Model", bound=StrictTable)
+
+
+def validate(model: type[Model], document: dict[str, object], where: str) -> Model:
+    """Return the document as what it must be.
+
+    Raises:
+        ConfigError: a key is unknown, missing or has an impossible value; the nearest valid name is offered.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        # A misspelt key also makes the right one missing: the misspelling is the cause.
+        cause = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
+        raise _told(model, cause, where) from error
+
+
+def _told(model: type[BaseModel], detail: ErrorDetails, where: str) -> ConfigError:
+    where = f"{where}: {'.'.join(str(part) for part in detail['loc'])}"
+    if detail["type"] != "extra_forbidden":
+        return ConfigError(where, detail["msg"])
+    valid = _names_at(model, detail["loc"][:-1])
+    return ConfigError(where, unknown_name("key", str(detail["loc"][-1]), valid))
+
+
+def unknown_name(what: str, name: str, valid: list[str]) -> str:
+    """Return the sentence that refuses a name and offers the nearest valid one, or all of a short list."""
+    near = difflib.get_close_matches(name, valid, 1)
+    if near:
+        return f"unknown {what} {name!r}; did you mean {near[0]!r}?"
+    return f"unknown {what} {name!r}; valid: {', '.join(sorted(valid)[:12])}"
+
+
+def _names_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        if isinstance(part, int):
+            continue
+        model = _model_of(model.model_fields[part].annotation)
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_of(annotation: object) -> type[BaseModel]:
+    """Return the model inside an annotation like tuple[Model, ...]."""
+    arguments = getattr(annotation, "__args__", None)
+    found = arguments[0] if arguments else annotation
+    assert isinstance(found, type)
+    assert issubclass(found, BaseModel)
+    return found

@@ -1,0 +1,99 @@
+"""What a daemon tells of its live things, in bpftool's words: frozen rows with ids. Sizes in bytes, times in ns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Origin = Literal["config", "runtime"]
+"""Who asked for a probe: the configuration file, or somebody through the control API (kept in the state directory)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeInfo:
+    """A loaded probe. `failed` says why it is not loaded, if it should be and is not; then it has no objects."""
+
+    name: str
+    origin: Origin
+    description: str
+    programs: tuple[int, ...] = ()
+    maps: tuple[int, ...] = ()
+    links: tuple[int, ...] = ()
+    tables: tuple[str, ...] = ()
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramInfo:
+    """A verified program and its counts."""
+
+    id: int
+    name: str
+    probe: str
+    type: str
+    tag: str                     # first 16 hex digits of the job's digest: what was proved
+    engine: str                  # what runs now
+    reason: str                  # why this engine
+    maps: tuple[int, ...]
+    instructions: int
+    verify_seconds: float        # 0 if the proof came from the cache
+    terminates: bool             # proved; otherwise its loops count down
+    loaded_ns: int               # unix time
+    runs: int
+    aborted: int
+    mean_ns: float               # of one run in 64
+
+
+@dataclass(frozen=True, slots=True)
+class MapInfo:
+    """A live map, or a pinned one that nobody has loaded (then `id` is 0 and `probe` empty)."""
+
+    id: int
+    name: str
+    probe: str
+    kind: str
+    key_bytes: int
+    value_bytes: int
+    max_entries: int
+    entries: int                 # ring buffer: bytes not yet read
+    refused: int                 # updates refused because it was full; ring buffer: records without room
+    memory_bytes: int
+    per_cpu: int                 # value slots; 1 if not per-CPU
+    read_only: bool
+    pin: str = ""                # its pin's name
+
+
+@dataclass(frozen=True, slots=True)
+class LinkInfo:
+    """A program on an event. Counts are of this link; `via` says where the events come from, where the name does not."""
+
+    id: int
+    program: int
+    name: str                    # the program's
+    probe: str
+    source: str
+    delivered: int
+    failed: int
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PinInfo:
+    """A map that is a file. `map` is its id while a probe has it loaded, else 0."""
+
+    name: str
+    map: int
+    probe: str
+    map_name: str
+    kind: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a reload did: names of probes."""
+
+    loaded: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    unloaded: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
