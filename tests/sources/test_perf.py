@@ -211,9 +211,9 @@ from tracerd.errors import NotPermitted
 from tracerd.sources import perf
 from tracerd.sources.perf import PerfSource
 links = [perf.LinkRequest("syscall:*:exit", None, 8)]
-formats = perf._formats(links)
+wanted = perf.wanted_of(links)
 if sys.argv[1] == "perf":
-    perf._formats = lambda links: formats
+    perf.wanted_of = lambda links: wanted
 os.setresuid(65534, 65534, 65534)
 try:
     PerfSource().open(links)

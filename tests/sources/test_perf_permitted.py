@@ -13,6 +13,7 @@ from tests.sources.live import need_live_events
 from tests.sources.live_processes import need_process_events
 from tracerd.errors import NotPermitted, NotSupported
 from tracerd.linux import perf as machine
+from tracerd.sources.base import LinkRequest
 from tracerd.sources.perf import PerfSource
 from tracerd.sources.perf_process import ProcessEvents
 
@@ -30,7 +31,7 @@ def test_permission_is_asked_without_a_trace() -> None:
 _AS_NOBODY = """
 import os, sys
 from tracerd.sources import perf
-made = perf.ProcessEvents([], perf.tracefs(), ("process:start", "process:exit"))
+made = perf.ProcessEvents(perf.tracefs())
 if sys.argv[1] == "perf":
     perf.ProcessEvents, perf.tracefs = lambda *_: made, lambda: None
 os.setresuid(65534, 65534, 65534)
@@ -102,8 +103,9 @@ def test_an_older_kernel_says_what_it_cannot_see(tmp_path: Path) -> None:
                     sched__sched_process_exit="pid_t,pid,24,4")
     if not machine.initial_pid_namespace():
         pytest.skip("in a container process events are refused at once")
-    events = ProcessEvents([], root, ("process:exit",))
-    assert len(events.formats) == 3
+    events = ProcessEvents(root)
+    layouts = events.layouts([LinkRequest("process:exit", None, 0)])
+    assert len(layouts) == 3
     assert events._via("process:exit") == (
         "tracepoint sched:sched_process_exit, no exit codes (this kernel does not trace system calls), "
         "a process ends with its first thread (before Linux 6.16)"
@@ -122,4 +124,4 @@ def test_a_kernel_with_other_records_is_not_supported(tmp_path: Path, newtask: s
     others = {"sched__sched_process_exec": _EXEC, "sched__sched_process_exit": "bool,group_dead,32,1"}
     root = _tracefs(tmp_path, **({"task__task_newtask": newtask} if newtask else {}), **others)
     with pytest.raises(NotSupported, match=says):
-        ProcessEvents([], root, ("process:start",))
+        ProcessEvents(root)

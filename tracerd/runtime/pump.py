@@ -6,6 +6,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from tracerd.errors import RunError, TracerdError
 from tracerd.snapshot import Ledger
@@ -14,7 +16,7 @@ from tracerd.sources.choose import Serving
 
 PRINTED_LINES = 4096
 TURN_MS = 100
-"""How long the thread stays in one native call: bounds how late a stop is noticed."""
+"""How long the thread stays in one native call: bounds how late a stop is noticed, and records leave a ring buffer."""
 
 
 class Pump:
@@ -29,6 +31,7 @@ class Pump:
         name = f"tracerd-pump-{'-'.join(serving.events[:1])}"
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._stopping = threading.Event()
+        self._errands: SimpleQueue[_Errand] = SimpleQueue()
         self._error: TracerdError | None = None
         self.ended = threading.Event()
         self.cpu_ns = 0
@@ -40,6 +43,19 @@ class Pump:
     def start(self) -> None:
         """Begin to deliver."""
         self._thread.start()
+
+    def pause(self, work: Callable[[], None]) -> None:
+        """Do something between two turns of the pump, in its thread; at once if it does not run. Raises what it raises."""
+        errand = _Errand(work)
+        self._errands.put(errand)
+        if self._thread.is_alive():
+            self._wake()
+            while not errand.done.wait(TURN_MS / 1000) and self._thread.is_alive():
+                self._wake()
+        self._run_errands()                      # the thread has ended, or had before
+        errand.done.wait()
+        if errand.error is not None:
+            raise errand.error
 
     def stop(self) -> None:
         """Stop the events and deliver what is still in the buffers.
@@ -66,6 +82,16 @@ class Pump:
             self._thread.join()
         self.source.close()
 
+    def _wake(self) -> None:
+        wake = getattr(self.source, "wake", None)
+        if wake is not None:
+            wake()
+
+    def _run_errands(self) -> None:
+        while not self._errands.empty():
+            with suppress(Empty):
+                self._errands.get_nowait().run()
+
     def _run(self) -> None:
         try:
             self._pump_until(self._stopping.is_set)
@@ -86,9 +112,27 @@ class Pump:
         while not stopping():
             taken = self.source.pump(TURN_MS)
             self._collect()
+            self._run_errands()
             self.cpu_ns = time.thread_time_ns() - began
             if taken < 0:
                 return
+
+
+class _Errand:
+    """Work for the pumping thread; whoever waits for it gets its error."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self.done = threading.Event()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001  handed to the thread that waits
+            self.error = error
+        finally:
+            self.done.set()
 
 
 def stop_all(pumps: Iterable[Pump]) -> list[TracerdError]:

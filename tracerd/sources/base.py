@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +20,10 @@ class LinkRequest:
     event: str           # "tracepoint:sched:sched_process_exec", "etl:FILE:PROVIDER:EVENT" …
     program: Any
     need: int
+
+
+Pause = Callable[[Callable[[], None]], None]
+"""Calls a function between two turns of a source's pump, and returns when it is done. What it raises, this raises."""
 
 
 class EventSource(Protocol):
@@ -50,6 +54,44 @@ class EventSource(Protocol):
 
     def close(self) -> None:
         """Release everything. May be called twice."""
+
+
+class Relink(Protocol):
+    """Another set of links for a live source, prepared: all that can fail has been done and nothing has changed yet."""
+
+    def make(self, pause: Pause) -> None:
+        """Exchange the links between two turns of the pump. Links that stay lose no event and keep their counts."""
+
+    def finish(self, pause: Pause) -> None:
+        """Deliver what was let in for links that are gone, and close what only they needed."""
+
+    def abandon(self) -> None:
+        """Leave everything as it was, instead of `make`."""
+
+
+class LiveSource(EventSource, Protocol):
+    """A source of this machine's events, whose links may change while it is pumped."""
+
+    def relink(self, links: Sequence[LinkRequest], pause: Pause) -> Relink:
+        """Prepare all the links that the source is to have. From the thread that controls it, beside the pump.
+
+        Raises:
+            ConfigError, NotPermitted, NotSupported, SourceError: one of them cannot be made; nothing has changed.
+        """
+
+    def counts(self, link: LinkRequest) -> tuple[int, int]:
+        """Return how many events a link's program has taken, and how many failed; zeros for a link it does not have."""
+
+    def wake(self) -> None:
+        """Make a pump in another thread return soon."""
+
+
+def count_of(links: Any, count: int, link: LinkRequest, event: int) -> tuple[int, int]:
+    """Find a link's counts among native `struct tr_link`s."""
+    for at in range(count):
+        if links[at].program == link.program and links[at].event == event:
+            return int(links[at].delivered), int(links[at].failed)
+    return 0, 0
 
 
 def ledger(raw: Any, via: str = "") -> Ledger:

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tracerd.errors import ConfigError, NotPermitted, NotSupported, RunError, SourceError
 from tracerd.linux.cpus import cpu_slots, online
-from tracerd.linux.perf import ADDING, refusal
+from tracerd.linux.perf import refusal
 from tracerd.linux.tracefs import tracefs
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
-from tracerd.sources.base import LinkRequest, ledger
-from tracerd.sources.names import parse_attach
-from tracerd.sources.perf_process import EXIT, START, ProcessEvents, is_process_event
-from tracerd.sources.schema.tracefs import TracepointFormat, read_format
-from tracerd.sources.tasks import Sweep, process_ids, seed
+from tracerd.sources.base import LinkRequest, Pause
+from tracerd.sources.perf_events import PerfEvents
+from tracerd.sources.perf_process import ProcessEvents, is_process_event
+from tracerd.sources.perf_relink import PerfRelink, at_once, wanted_of
+from tracerd.sources.tasks import Sweep, seed
 
 _PRINT_BYTES = 65536
 
@@ -69,9 +68,9 @@ class PerfSource:
         self.options = options or PerfOptions()
         self.cpus = cpus if cpus is not None else cpu_slots()
         self._perf: Any = None
-        self._names: dict[str, int] = {}     # full name -> its tracepoint's id
-        self._numbers: dict[int, int] = {}   # a tracepoint's id -> the core's number
-        self._processes: ProcessEvents | None = None
+        self.events = PerfEvents(None, 0)    # until it is opened, none
+        self.processes: ProcessEvents | None = None
+        self._past: dict[str, Ledger] = {}   # of process events that were asked for before
         self._ignored = set[int]() if self.options.include_self else {os.getpid()}
         self._cpus: tuple[int, ...] = ()
         self._sweep = Sweep()
@@ -84,9 +83,9 @@ class PerfSource:
         """
         source = cls(PerfOptions(pages=1))
         try:
-            forks, *_ = ProcessEvents([], tracefs(), (START, EXIT)).formats.values()
+            forks, *_ = ProcessEvents(tracefs()).layouts(()).values()
             source._make_rings(online()[:1])
-            source._add_event(forks.full_name, forks.id)
+            source.events.abandon(source.events.open({forks.full_name: forks}))
         except (NotPermitted, NotSupported) as error:
             return error
         finally:
@@ -113,23 +112,34 @@ class PerfSource:
         """
         if self._perf is not None:
             raise SourceError("perf", "is already open")
-        processes = [link for link in links if is_process_event(link.event)]
-        links = [link for link in links if not is_process_event(link.event)]
-        formats = _formats(links)
-        if processes:
-            self._processes = ProcessEvents(processes, tracefs())
         try:
+            wanted = wanted_of(links)
             self._make_rings(online())
-            self._make_events(formats)
-            self._make_links(links, formats)
-            if self._processes is not None:
-                self._processes.follow(self._perf, self._numbers)
             for pid in self._ignored:
                 self._ignore_now(pid)
-            self._start()
+            self._begin(lib.tr_perf_start_tasks)
+            seed(self._perf)             # after task records were let in, so that no thread can slip between
+            relink = PerfRelink(self, wanted)
+            relink.make(at_once)
         except BaseException:
             self.close()
             raise
+
+    def relink(self, links: Sequence[LinkRequest], pause: Pause) -> PerfRelink:  # noqa: ARG002  the protocol's
+        """Prepare other links; what was not open is opened now, disabled.
+
+        Raises:
+            As `open`; nothing has changed then.
+        """
+        self._live()
+        return PerfRelink(self, wanted_of(links))
+
+    def counts(self, link: LinkRequest) -> tuple[int, int]:
+        """Return what a link's program has taken, and how often it failed."""
+        with self.events.lock:
+            if is_process_event(link.event):
+                return self.processes.counts(link) if self.processes is not None else (0, 0)
+            return self.events.counts(link)
 
     def pump(self, timeout_ms: int) -> int:
         """Deliver events for `timeout_ms` (0: what is there), in one native call; `wake` ends it early."""
@@ -137,8 +147,8 @@ class PerfSource:
         if taken < 0:
             raise RunError("perf", f"pump: {os.strerror(-taken)}")
         self._sweep.step(self._live())
-        if self._processes is not None:
-            self._processes.step()
+        if self.processes is not None:
+            self.processes.step()
         return taken
 
     def wake(self) -> None:
@@ -158,10 +168,25 @@ class PerfSource:
 
     def statistics(self) -> Mapping[str, Ledger]:
         """Return the ledger of each event, by the name it was first asked for. Exact after `stop`."""
-        ledgers = {name: self._ledger(tracepoint) for name, tracepoint in self._names.items()}
-        if self._processes is not None:
-            ledgers |= self._processes.statistics() | self._helping(self._processes)
+        self._live()
+        with self.events.lock:
+            ledgers = {name: self.events.ledger(tracepoint) for name, tracepoint in self.events.named.items()}
+            ledgers |= self._past
+            if self.processes is not None:
+                ledgers |= self._process_ledgers(self.processes) | self._helping(self.processes)
         return ledgers
+
+    def track(self, processes: ProcessEvents) -> None:
+        """Make process events from now on (see `perf_relink`)."""
+        processes.follow(self._live())
+        self.processes = processes
+
+    def untrack(self) -> None:
+        """Make no process events any more; their ledgers stay."""
+        if self.processes is not None:
+            self._past |= self._process_ledgers(self.processes)
+            self.processes = None
+            lib.tr_perf_untrack(self._live())
 
     def cost(self) -> PerfCost:
         """Return what the pump did and how much CPU time it took."""
@@ -171,7 +196,7 @@ class PerfSource:
         lib.tr_tasks_statistics(lib.tr_perf_tasks(self._live()), tasks)
         counted = {field: int(getattr(raw, field)) for field in PerfCost.__dataclass_fields__ if hasattr(raw, field)}
         missed = tuple(sorted(set(online()) - set(self._cpus)))
-        tracked = self._processes.counts() if self._processes is not None else {}
+        tracked = self.processes.statistics() if self.processes is not None else {}
         return PerfCost(**counted, **tracked, tasks=tasks.tasks, tasks_evicted=tasks.evicted, cpus_missed=missed)
 
     def printed(self) -> bytes:
@@ -185,23 +210,21 @@ class PerfSource:
         if self._perf is not None:
             lib.tr_perf_free(self._perf)
             self._perf = None
-        self._processes = None
+        self.processes = None
+
+    def _process_ledgers(self, processes: ProcessEvents) -> dict[str, Ledger]:
+        """Return the balance of process events, those of earlier trackers included."""
+        ledgers = processes.ledgers()
+        return {name: ledger + self._past[name] if name in self._past else ledger for name, ledger in ledgers.items()}
 
     def _helping(self, processes: ProcessEvents) -> dict[str, Ledger]:
         """Return the rows of the tracepoints that only help to make process events."""
-        shown = set(self._names.values())
+        shown = set(self.events.named.values())
         return {
-            name: self._ledger(tracepoint, via="also taken, to tell process events")
+            name: self.events.ledger(tracepoint, via="also taken, to tell process events")
             for name, tracepoint in processes.helpers().items()
             if tracepoint not in shown
         }
-
-    def _ledger(self, tracepoint: int, via: str = "") -> Ledger:
-        raw: Any = ffi.new("struct tr_ledger *")
-        error = lib.tr_perf_ledger(self._live(), self._numbers[tracepoint], raw)
-        if error < 0:
-            raise RunError("perf", f"the counter of tracepoint {tracepoint} cannot be read: {os.strerror(-error)}")
-        return ledger(raw, via)
 
     def _live(self) -> Any:
         if self._perf is None:
@@ -220,6 +243,7 @@ class PerfSource:
         self._cpus = tuple(cpu for cpu in cpus if cpu < self.cpus and self._make_ring(cpu))
         if not self._cpus:
             raise SourceError("perf", "no CPU of this machine takes perf events")
+        self.events = PerfEvents(self._perf, len(self._cpus))
 
     def _make_ring(self, cpu: int) -> bool:
         """Make one CPU's ring; False if it went offline meanwhile."""
@@ -231,67 +255,11 @@ class PerfSource:
             raise refusal("live events", error, step[0], self.options.pages)
         return True
 
-    def _make_events(self, formats: Mapping[str, TracepointFormat]) -> None:
-        for name, layout in formats.items():
-            if layout.id not in self._numbers:           # two names may mean one tracepoint
-                self._add_event(name, layout.id)
-                self._names[name] = layout.id
-        for layout in self._processes.formats.values() if self._processes is not None else ():
-            if layout.id not in self._numbers:
-                self._add_event(layout.full_name, layout.id)
-
-    def _add_event(self, name: str, tracepoint: int) -> None:
-        number = lib.tr_perf_add_event(self._perf, tracepoint)
-        if number < 0:
-            raise refusal(name, -number, ADDING)
-        self._numbers[tracepoint] = number
-
-    def _make_links(self, links: list[LinkRequest], formats: Mapping[str, TracepointFormat]) -> None:
-        native: Any = ffi.new("struct tr_link[]", len(links))
-        for row, link in zip(native, links, strict=True):
-            row.program = link.program
-            row.event = self._numbers[formats[link.event].id]
-            row.need = link.need
-        error = lib.tr_perf_set_links(self._perf, native, len(links))
-        if error < 0:
-            raise SourceError("perf", f"{len(links)} links: {os.strerror(-error)}")
-
     def _ignore_now(self, pid: int) -> None:
         if lib.tr_perf_ignore_pid(self._perf, pid, 1) < 0:
             raise SourceError("perf", "more than 16 processes to ignore")
-
-    def _start(self) -> None:
-        """Let task records in before the threads are read, so that none can slip between; then the events."""
-        self._begin(lib.tr_perf_start_tasks)
-        seed(self._perf)
-        self._begin(lib.tr_perf_start)
-        if self._processes is not None:
-            self._processes.seed(process_ids())
 
     def _begin(self, start: Callable[[Any], int]) -> None:
         error = start(self._perf)
         if error < 0:
             raise SourceError("perf", f"cannot start: {os.strerror(-error)}")
-
-
-def _formats(links: list[LinkRequest]) -> dict[str, TracepointFormat]:
-    """Return the layout of every event asked for, having checked that it is long enough for its programs."""
-    root = tracefs()
-    formats: dict[str, TracepointFormat] = {}
-    for link in links:
-        if link.event not in formats:
-            formats[link.event] = _format(root, link.event)
-        have = formats[link.event].record_bytes
-        if link.need > have:
-            raise SourceError(link.event, f"its program reads {link.need} bytes of the record, the event has {have}")
-    return formats
-
-
-def _format(root: Path, event: str) -> TracepointFormat:
-    name = parse_attach(event)
-    if not name.kind.live_linux:
-        raise ConfigError(event, "is not an event of the Linux kernel: tracepoint:CATEGORY:NAME or syscall:NAME:enter")
-    try:
-        return read_format(root, name.category, name.event)
-    except ConfigError as error:
-        raise ConfigError(event, error.cause) from error

@@ -12,9 +12,10 @@ The last one makes every system call of the machine some 30 ns slower, so it is 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ from tracerd.linux.perf import initial_pid_namespace
 from tracerd.linux.users import every_user, user_name
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
-from tracerd.sources.base import LinkRequest, ledger
+from tracerd.sources.base import LinkRequest, count_of, ledger
 from tracerd.sources.schema.tracefs import TracepointFormat, read_format
+from tracerd.sources.tasks import process_ids
 
 START, EXIT = "process:start", "process:exit"
 KINDS = {START: lib.TR_PROCESS_START, EXIT: lib.TR_PROCESS_EXIT}
@@ -62,46 +64,70 @@ def is_process_event(event: str) -> bool:
 class ProcessEvents:
     """The process events of one perf source. Reads layouts when made; the rest follows the source's steps."""
 
-    def __init__(self, links: Sequence[LinkRequest], root: Path, wanted: Sequence[str] = ()) -> None:
-        """Read the layouts of the tracepoints needed for the links; `root` is the directory of tracefs.
-
-        `wanted` are events to make even without a link.
+    def __init__(self, root: Path) -> None:
+        """Read the layouts of the tracepoints needed; `root` is the directory of tracefs.
 
         Raises:
             NotSupported: tracepoints cannot tell of processes here.
             NotPermitted: tracefs is closed to this user.
-            SourceError: a program reads more than the context has.
         """
         if not initial_pid_namespace():
             raise NotSupported(
                 "process events from tracepoints",
                 "this is a container with process ids of its own, and the kernel's records have the machine's",
             )
-        _check(links)
-        self._links = links
-        self._wanted = tuple(dict.fromkeys([*wanted, *(link.event for link in links)]))
-        self.formats = {follow: _read(root, follow) for follow in (FORK, EXEC, ENDED)}
-        self._codes = EXIT in self._wanted and self._add_codes(root)
-        self._offsets = {follow: _offsets(follow, layout) for follow, layout in self.formats.items()}
+        self._root = root
+        self._layouts = {follow: _read(root, follow) for follow in (FORK, EXEC, ENDED)}
+        self._offsets = {follow: _offsets(follow, layout) for follow, layout in self._layouts.items()}
+        self._followed: set[Follow] = set()
+        self._wanted: list[str] = []
+        self._seeded = False
         self._perf: Any = None
         self._tracker: Any = None
 
-    def follow(self, perf: Any, number_of: Mapping[int, int]) -> None:
-        """Make the tracker and its links; `number_of` has the core's number of every tracepoint id."""
+    def layouts(self, links: Sequence[LinkRequest]) -> dict[Follow, TracepointFormat]:
+        """Return the tracepoints that must be open for these links.
+
+        Raises:
+            SourceError: a program reads more than the context has.
+        """
+        _check(links)
+        if CODE not in self._layouts and any(link.event == EXIT for link in links):
+            with contextlib.suppress(ConfigError):     # a kernel that traces no system calls: `_via` says so
+                self._layouts[CODE] = read_format(self._root, CODE.category, CODE.event)
+                self._offsets[CODE] = _offsets(CODE, self._layouts[CODE])
+        return dict(self._layouts)
+
+    def follow(self, perf: Any) -> None:
+        """Make the tracker."""
         self._perf = perf
         self._tracker = lib.tr_perf_track(perf, time.time_ns() - time.monotonic_ns())
         if self._tracker == ffi.NULL:
             raise SourceError("perf", "no memory for process events")
-        for follow, layout in self.formats.items():
-            if lib.tr_perf_follow(perf, number_of[layout.id], follow.what, *self._offsets[follow]) < 0:
-                raise SourceError(layout.full_name, "its records have no room for the fields its layout names")
-        self._make_links()
 
-    def seed(self, processes: Iterable[int]) -> None:
+    def link(self, links: Sequence[LinkRequest], number_of: Mapping[int, int]) -> None:
+        """Set all links, and follow what is not yet; `number_of` has the core's number of a tracepoint's id."""
+        for follow, layout in self._layouts.items():
+            if follow not in self._followed:
+                number = number_of[layout.id]
+                if lib.tr_perf_follow(self._perf, number, follow.what, *self._offsets[follow]) < 0:
+                    raise SourceError(layout.full_name, "its records have no room for the fields its layout names")
+                self._followed.add(follow)
+        native: Any = ffi.new("struct tr_link[]", len(links))
+        for row, link in zip(native, links, strict=True):
+            row.program, row.event, row.need = link.program, KINDS[link.event], link.need
+        if lib.tr_processes_set_links(self._tracker, native, len(links)) < 0:
+            raise SourceError("perf", f"no memory for {len(links)} links")
+        self._wanted = list(dict.fromkeys([*self._wanted, *(link.event for link in links)]))
+
+    def seed_once(self) -> None:
         """Name the users and remember the processes there are. After the events were started: none slips between."""
+        if self._seeded:
+            return
+        self._seeded = True
         for uid, name in every_user():
             lib.tr_processes_user(self._tracker, uid, os.fsencode(name))
-        for pid in processes:
+        for pid in process_ids():
             lib.tr_processes_seed(self._tracker, pid)
             self.step()
 
@@ -110,35 +136,26 @@ class ProcessEvents:
         while (uid := lib.tr_processes_missing_user(self._tracker)) >= 0:
             lib.tr_processes_user(self._tracker, uid, os.fsencode(user_name(uid)))
 
-    def statistics(self) -> dict[str, Ledger]:
-        """Return the ledgers of the process events."""
+    def ledgers(self) -> dict[str, Ledger]:
+        """Return the ledgers of the process events that were asked for."""
         return {event: self._ledger(event) for event in self._wanted}
 
     def helpers(self) -> dict[str, int]:
-        """Return the tracepoints (name, id) that the ledgers of `statistics` do not count: their losses matter too."""
+        """Return the tracepoints (name, id) that `ledgers` do not count: their losses matter too."""
         counted = {_RECORDS[event] for event in self._wanted}
-        return {layout.full_name: layout.id for follow, layout in self.formats.items() if follow not in counted}
+        return {layout.full_name: layout.id for follow, layout in self._layouts.items() if follow not in counted}
 
-    def counts(self) -> dict[str, int]:
+    def counts(self, link: LinkRequest) -> tuple[int, int]:
+        """Return how many events a link's program has taken, and how many failed."""
+        count: Any = ffi.new("uint32_t *")
+        links = lib.tr_processes_links(self._tracker, count)
+        return count_of(links, count[0], link, KINDS[link.event])
+
+    def statistics(self) -> dict[str, int]:
         """Return what the tracker adds to `PerfCost`."""
         raw: Any = ffi.new("struct tr_processes_statistics *")
         lib.tr_processes_statistics(self._tracker, raw)
         return {"processes": raw.processes, "processes_evicted": raw.evicted, "starts_early": raw.early}
-
-    def _add_codes(self, root: Path) -> bool:
-        """Follow exit codes where the kernel has tracepoints of system calls."""
-        try:
-            self.formats[CODE] = read_format(root, CODE.category, CODE.event)
-        except ConfigError:
-            return False
-        return True
-
-    def _make_links(self) -> None:
-        native: Any = ffi.new("struct tr_link[]", len(self._links))
-        for row, link in zip(native, self._links, strict=True):
-            row.program, row.event, row.need = link.program, KINDS[link.event], link.need
-        if lib.tr_processes_set_links(self._tracker, native, len(self._links)) < 0:
-            raise SourceError("perf", f"no memory for {len(self._links)} links")
 
     def _ledger(self, event: str) -> Ledger:
         raw: Any = ffi.new("struct tr_ledger *")
@@ -151,7 +168,7 @@ class ProcessEvents:
         via = f"tracepoint {_RECORDS[event].name}"
         if event != EXIT:
             return via
-        if not self._codes:
+        if CODE not in self._layouts:
             via += ", no exit codes (this kernel does not trace system calls)"
         if not self._offsets[ENDED][0]:
             via += ", a process ends with its first thread (before Linux 6.16)"

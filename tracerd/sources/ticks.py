@@ -4,14 +4,15 @@ recording they follow its events' clock, so that a replay ticks the same on ever
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tracerd.errors import SourceError
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
-from tracerd.sources.base import LinkRequest, ledger
+from tracerd.sources.base import LinkRequest, Pause, ledger
 from tracerd.sources.names import AttachKind, parse_attach
 
 LIVE_CATCH_UP = 1
@@ -19,6 +20,9 @@ LIVE_CATCH_UP = 1
 
 RECORDED_CATCH_UP = 100_000
 """Silence in a recording is made up for tick by tick, up to this many at once."""
+
+MOST = 256
+"""Timed programs a session may have (native/src/ticks.c)."""
 
 PRINT_BYTES = 65536
 _KINDS = {
@@ -55,11 +59,38 @@ class Ticks:
         self.native: Any = lib.tr_ticks_new(unix_offset_ns, cpu, catch_up)
         self._groups: dict[str, int] = {}
         for link in links:
-            name = parse_attach(link.event)
-            group = self._groups.setdefault(link.event, len(self._groups))
-            made = lib.tr_ticks_add(self.native, link.program, _KINDS[name.kind], name.interval_ns, link.need, group)
-            if made < 0:
-                raise SourceError(link.event, "more than 256 timed programs")
+            self.add(link)
+
+    def add(self, link: LinkRequest) -> None:
+        """Add a timed program; an interval begins now, begin programs run with the next `begin_new`.
+
+        Raises:
+            SourceError: there are too many.
+        """
+        name = parse_attach(link.event)
+        group = self._groups.setdefault(link.event, len(self._groups))
+        made = lib.tr_ticks_add(self.native, link.program, _KINDS[name.kind], name.interval_ns, link.need, group)
+        if made < 0:
+            raise SourceError(link.event, f"more than {MOST} timed programs")
+
+    def begin_new(self, run: Any) -> None:
+        """Run the begin programs that were added since the first advance."""
+        lib.tr_ticks_begin_new(self.native, run)
+
+    def remove(self, link: LinkRequest, run: Any) -> None:
+        """Take a timed program out; an end program runs now."""
+        lib.tr_ticks_remove(self.native, link.program, self._groups[link.event], run)
+
+    def counts(self, link: LinkRequest) -> tuple[int, int]:
+        """Return how many ticks a link's program has taken, and how many failed."""
+        group: Any = ffi.new("uint32_t *")
+        for at in range(MOST):
+            found = lib.tr_ticks_link(self.native, at, group)
+            if found == ffi.NULL:
+                break
+            if found.program == link.program and group[0] == self._groups.get(link.event):
+                return int(found.delivered), int(found.failed)
+        return 0, 0
 
     @property
     def due_ns(self) -> int:
@@ -97,20 +128,56 @@ class IntervalSource:
         """Runs are on `cpu`, a slot of their own behind the machine's CPUs: no other source runs there."""
         self._cpu = cpu
         self._ticks: Ticks | None = None
+        self._links: tuple[LinkRequest, ...] = ()
         self._run, self._buffer = new_run(seed=1)
+        self._woken = threading.Event()
 
     def open(self, links: list[LinkRequest]) -> None:
         """Make the links and run the begin programs."""
         offset = time.time_ns() - time.monotonic_ns()
         self._ticks = Ticks(links, unix_offset_ns=offset, cpu=self._cpu, catch_up=LIVE_CATCH_UP)
+        self._links = tuple(links)
         self._ticks.advance(time.monotonic_ns(), self._run)
+
+    def relink(self, links: Sequence[LinkRequest], pause: Pause) -> TicksRelink:  # noqa: ARG002  the protocol's
+        """Prepare other links.
+
+        Raises:
+            SourceError: they are too many.
+        """
+        return TicksRelink(self, links)
+
+    def exchange(self, gone: Iterable[LinkRequest], new: Iterable[LinkRequest]) -> None:
+        """Take links out, whose end programs run, and put others in, whose begin programs run. Between pumps."""
+        ticks = self._live()
+        ticks.advance(time.monotonic_ns(), self._run)
+        for link in gone:
+            ticks.remove(link, self._run)
+            self._links = tuple(each for each in self._links if each != link)
+        for link in new:
+            ticks.add(link)
+            self._links += (link,)
+        ticks.begin_new(self._run)
+
+    @property
+    def links(self) -> tuple[LinkRequest, ...]:
+        """The links there are."""
+        return self._links
+
+    def counts(self, link: LinkRequest) -> tuple[int, int]:
+        """Return what a link's program has taken, and how often it failed."""
+        return self._live().counts(link)
+
+    def wake(self) -> None:
+        """Make a pump in another thread return now, or the next one at once."""
+        self._woken.set()
 
     def pump(self, timeout_ms: int) -> int:
         """Wait for the next tick, at most that long, and run what is due."""
         ticks = self._live()
         wait_ns = min(ticks.due_ns - time.monotonic_ns(), timeout_ms * 10**6)
-        if wait_ns > 0:
-            time.sleep(wait_ns / 1e9)
+        if wait_ns > 0 and self._woken.wait(wait_ns / 1e9):
+            self._woken.clear()
         before = ticks.due_ns
         ticks.advance(time.monotonic_ns(), self._run)
         return int(ticks.due_ns != before)
@@ -139,3 +206,30 @@ class IntervalSource:
         if self._ticks is None:
             raise SourceError("interval", "is not open")
         return self._ticks
+
+
+class TicksRelink:
+    """A change of timed programs; see `base.Relink`. New ones begin in `make`, those that are gone end in `finish`, so
+    begin programs run before the events of a change and end programs after them.
+    """
+
+    def __init__(self, source: IntervalSource, links: Sequence[LinkRequest]) -> None:
+        """Raises SourceError if they are too many."""
+        self._source = source
+        self._new = [link for link in links if link not in source.links]
+        self._gone = [link for link in source.links if link not in links]
+        if len(source.links) + len(self._new) > MOST:
+            raise SourceError("timed programs", f"more than {MOST}")
+
+    def make(self, pause: Pause) -> None:
+        """Put the new ones in."""
+        if self._new:
+            pause(lambda: self._source.exchange((), self._new))
+
+    def finish(self, pause: Pause) -> None:
+        """Take the others out."""
+        if self._gone:
+            pause(lambda: self._source.exchange(self._gone, ()))
+
+    def abandon(self) -> None:
+        """Nothing was done yet."""

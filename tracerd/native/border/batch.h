@@ -33,12 +33,15 @@ struct tr_etw_matcher;
 struct tr_feed *tr_feed_new(uint32_t cpus);
 void tr_feed_free(struct tr_feed *feed);
 
-/* Declare the next event (numbers count from 0) before the first run. Its contexts have at least `context` bytes; with
+/* Declare the next event (numbers count from 0), between runs. Its contexts have at least `context` bytes; with
    `payload` they begin with the pointers data and data_end, which are set for each run. Returns the number, or -1. */
 int32_t tr_feed_add_event(struct tr_feed *feed, uint32_t context, int payload);
 
-/* Copies the links. Returns 0, or -1 if one is of no event, wants more than its contexts have, or memory is short. */
+/* Copies the links; a link that was there before goes on with its counts. Between runs. Returns 0, or -1 if one is of no event, wants more than its contexts have, or memory is short. */
 int32_t tr_feed_set_links(struct tr_feed *feed, const struct tr_link *links, uint32_t count);
+
+/* The links with their counts. */
+const struct tr_link *tr_feed_links(const struct tr_feed *feed, uint32_t *count);
 
 /* Intervals that follow the events' clock: each event first lets them catch up. The ticks stay the caller's. */
 void tr_feed_set_ticks(struct tr_feed *feed, struct tr_ticks *ticks);

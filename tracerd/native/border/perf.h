@@ -2,8 +2,9 @@
 
    Order of calls: tr_perf_new, tr_perf_add_cpu for every online CPU, tr_perf_add_event for every tracepoint,
    tr_perf_set_links, for process events also tr_perf_track and tr_perf_follow, tr_perf_start_tasks (then seed the task table from /proc), tr_perf_start, tr_perf_pump …,
-   tr_perf_stop, tr_perf_free. One thread at a time; only tr_perf_wake, tr_perf_ledger and tr_perf_statistics may be
-   called while another thread pumps. Functions returning int give 0 (or a number) or -errno. */
+   tr_perf_stop, tr_perf_free. One thread at a time; only tr_perf_wake, tr_perf_ledger, tr_perf_statistics and those
+   that say "beside the pump" may be called while another thread pumps, and none of them while events are installed or
+   retired. Functions returning int give 0 (or a number) or -errno. */
 
 struct tr_perf;
 struct tr_tasks;
@@ -65,7 +66,8 @@ int tr_perf_add_cpu(struct tr_perf *perf, uint32_t cpu, int *step);
 /* Open a tracepoint on every CPU added so far, disabled. Returns its number, from 0. */
 int tr_perf_add_event(struct tr_perf *perf, uint32_t tracepoint);
 
-/* Copies the links; `delivered` and `failed` are counted in the copy, which tr_perf_links gives. */
+/* Copies the links; `delivered` and `failed` are counted in the copy, which tr_perf_links gives. Between pumps they may be
+   set again: a link that was there before goes on with its counts. */
 int tr_perf_set_links(struct tr_perf *perf, const struct tr_link *links, uint32_t count);
 const struct tr_link *tr_perf_links(const struct tr_perf *perf, uint32_t *count);
 
@@ -83,7 +85,10 @@ struct tr_processes *tr_perf_track(struct tr_perf *perf, int64_t unix_offset_ns)
    thread does. */
 int tr_perf_follow(struct tr_perf *perf, uint32_t event, uint32_t what, uint32_t first, uint32_t second);
 
-/* The balance of TR_PROCESS_START or TR_PROCESS_EXIT. Until the stop, starts that wait for an exec are missing in it. */
+/* Forget the tracker and follow nothing any more. What it counted is gone with it: take its ledgers first. */
+void tr_perf_untrack(struct tr_perf *perf);
+
+/* The balance of TR_PROCESS_START or TR_PROCESS_EXIT since it is followed. Until the stop, starts that wait for an exec are missing in it. */
 int tr_perf_process_ledger(struct tr_perf *perf, uint32_t kind, struct tr_ledger *ledger);
 
 /* ---- running ------------------------------------------------------------------------------------------------- */
@@ -106,6 +111,24 @@ void tr_perf_wake(struct tr_perf *perf);
 
 /* Stop the events and deliver what is in the rings, so that the ledger balances. Returns how many were taken. */
 int64_t tr_perf_stop(struct tr_perf *perf);
+
+/* ---- opening and closing events while others are pumped -------------------------------------------------------- */
+
+/* Open a tracepoint on every CPU, disabled, beside the pump: slow, and nothing is changed yet. `fds` has room for one per
+   CPU; returns how many. */
+int tr_perf_open_event(const struct tr_perf *perf, uint32_t tracepoint, int *fds);
+void tr_perf_close_fds(const int *fds, uint32_t count);
+
+/* Between pumps: the event's descriptors are perf's from now on. Returns its number: of a tracepoint that was open
+   before, the number and the counts it had. It delivers once it has links and is enabled. */
+int tr_perf_install_event(struct tr_perf *perf, uint32_t tracepoint, const int *fds);
+int tr_perf_enable_event(struct tr_perf *perf, uint32_t event);
+
+/* To close one: filter it out, beside the pump; wait until what was let in has been taken (1: its balance is even), beside
+   the pump; then, between pumps, take it out. Its counts stay; its descriptors are the caller's to close, which is slow. */
+void tr_perf_shut_event(struct tr_perf *perf, uint32_t event);
+int tr_perf_event_is_even(const struct tr_perf *perf, uint32_t event);
+int tr_perf_retire_event(struct tr_perf *perf, uint32_t event, int *fds);
 
 int tr_perf_ledger(struct tr_perf *perf, uint32_t event, struct tr_ledger *ledger);
 void tr_perf_statistics(const struct tr_perf *perf, struct tr_perf_statistics *statistics);

@@ -51,8 +51,10 @@ struct tr_fork_record {
 struct tr_processes *tr_processes_new(const struct tr_processes_options *options);
 void tr_processes_free(struct tr_processes *processes);
 
-/* Copies the links; their events are TR_PROCESS_START and TR_PROCESS_EXIT. 0, or -1: no memory, or another event. */
+/* Copies the links; their events are TR_PROCESS_START and TR_PROCESS_EXIT. A link that was there before goes on with its
+   counts. 0, or -1: no memory, or another event. */
 int tr_processes_set_links(struct tr_processes *processes, const struct tr_link *links, uint32_t count);
+const struct tr_link *tr_processes_links(const struct tr_processes *processes, uint32_t *count);
 
 /* Names of users come from outside: say one, and ask for one that was needed and is not known (-1: none). */
 void tr_processes_user(struct tr_processes *processes, uint32_t uid, const char *name);

@@ -23,10 +23,20 @@ struct tr_ticks;
 struct tr_ticks *tr_ticks_new(int64_t unix_offset_ns, uint32_t cpu, uint32_t catch_up);
 void tr_ticks_free(struct tr_ticks *ticks);
 
-/* Returns the tick's number from 0, or -1: no memory, no interval, or a program that reads past the context. Programs
-   added with the same `group` share a ledger (two programs of one attach name): the group's number, from 0. */
+/* Returns the tick's number from 0, or -1: no room, no interval, or a program that reads past the context. Programs
+   added with the same `group` share a ledger (two programs of one attach name): the group's number, from 0. An interval
+   that is added later begins at the last time seen. */
 int32_t tr_ticks_add(struct tr_ticks *ticks, struct tr_program *program, uint32_t kind, uint64_t interval_ns,
                      uint32_t need, uint32_t group);
+
+/* Run the begin programs that were added after the first advance. */
+void tr_ticks_begin_new(struct tr_ticks *ticks, struct tr_run *run);
+
+/* Take a program of a group out; if it is an end program, this is its end. */
+void tr_ticks_remove(struct tr_ticks *ticks, const struct tr_program *program, uint32_t group, struct tr_run *run);
+
+/* The links with their counts, by number from 0; NULL beyond the last. */
+const struct tr_link *tr_ticks_link(const struct tr_ticks *ticks, uint32_t at, uint32_t *group);
 
 /* When the next tick is due on the driving clock: TR_TICK_NEVER if none is; 0 before the first advance. */
 uint64_t tr_ticks_due(const struct tr_ticks *ticks);

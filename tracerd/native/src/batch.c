@@ -28,6 +28,7 @@ struct fed_event {
 struct tr_feed {
     struct fed_event *events;
     struct tr_link *links;
+    uint32_t link_count;
     const struct tr_batch_task **tasks;      /* of the batch that is being run */
     struct tr_ticks *ticks;
     uint64_t ticks_due;
@@ -69,7 +70,7 @@ void tr_feed_free(struct tr_feed *feed)
 
 int32_t tr_feed_add_event(struct tr_feed *feed, uint32_t context, int payload)
 {
-    if (feed->event_count == MAX_EVENTS || feed->links || context > TR_BATCH_CONTEXT || (payload && context < 16))
+    if (feed->event_count == MAX_EVENTS || context > TR_BATCH_CONTEXT || (payload && context < 16))
         return -1;
     feed->events[feed->event_count].context = context;
     feed->events[feed->event_count].payload = payload;
@@ -79,6 +80,7 @@ int32_t tr_feed_add_event(struct tr_feed *feed, uint32_t context, int payload)
 int32_t tr_feed_set_links(struct tr_feed *feed, const struct tr_link *links, uint32_t count)
 {
     struct tr_link_range *ranges;
+    struct tr_link *grouped;
 
     for (uint32_t at = 0; at < count; at++)
         if (links[at].event >= feed->event_count || links[at].need > feed->events[links[at].event].context)
@@ -86,12 +88,23 @@ int32_t tr_feed_set_links(struct tr_feed *feed, const struct tr_link *links, uin
     ranges = calloc((size_t)feed->event_count + 1, sizeof *ranges);
     if (!ranges)
         return -1;
-    free(feed->links);
-    feed->links = tr_links_grouped(links, count, feed->event_count, ranges);
-    for (uint32_t event = 0; feed->links && event < feed->event_count; event++)
-        feed->events[event].links = ranges[event];
+    grouped = tr_links_grouped(links, count, feed->event_count, ranges);
+    if (grouped) {
+        tr_links_carry(grouped, count, feed->links, feed->link_count);
+        for (uint32_t event = 0; event < feed->event_count; event++)
+            feed->events[event].links = ranges[event];
+        free(feed->links);
+        feed->links = grouped;
+        feed->link_count = count;
+    }
     free(ranges);
-    return feed->links ? 0 : -1;
+    return grouped ? 0 : -1;
+}
+
+const struct tr_link *tr_feed_links(const struct tr_feed *feed, uint32_t *count)
+{
+    *count = feed->link_count;
+    return feed->links;
 }
 
 void tr_feed_set_ticks(struct tr_feed *feed, struct tr_ticks *ticks)

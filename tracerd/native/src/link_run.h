@@ -42,4 +42,7 @@ struct tr_link_range {
 struct tr_link *tr_links_grouped(const struct tr_link *links, uint32_t count, uint32_t events,
                                  struct tr_link_range *ranges);
 
+/* Links that were there before, the same program on the same event, go on with their counts. */
+void tr_links_carry(struct tr_link *links, uint32_t count, const struct tr_link *before, uint32_t count_before);
+
 #endif

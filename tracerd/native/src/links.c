@@ -21,3 +21,13 @@ struct tr_link *tr_links_grouped(const struct tr_link *links, uint32_t count, ui
     }
     return grouped;
 }
+
+void tr_links_carry(struct tr_link *links, uint32_t count, const struct tr_link *before, uint32_t count_before)
+{
+    for (uint32_t at = 0; at < count; at++)
+        for (uint32_t old = 0; old < count_before; old++)
+            if (links[at].program == before[old].program && links[at].event == before[old].event) {
+                links[at].delivered = before[old].delivered;
+                links[at].failed = before[old].failed;
+            }
+}

@@ -181,7 +181,7 @@ int tr_perf_add_cpu(struct tr_perf *perf, uint32_t cpu, int *step)
 }
 
 /* Open the event on one CPU and send its records into that CPU's ring. Returns the descriptor. */
-static int open_on(struct tr_perf *perf, const struct ring *ring, uint32_t tracepoint)
+static int open_on(const struct tr_perf *perf, const struct ring *ring, uint32_t tracepoint)
 {
     struct perf_event_attr attr = attributes(perf, PERF_TYPE_TRACEPOINT, tracepoint);
     int fd = perf_event_open(&attr, ring->cpu);
@@ -194,53 +194,105 @@ static int open_on(struct tr_perf *perf, const struct ring *ring, uint32_t trace
     return fd;
 }
 
-int tr_perf_add_event(struct tr_perf *perf, uint32_t tracepoint)
+int tr_perf_open_event(const struct tr_perf *perf, uint32_t tracepoint, int *fds)
 {
-    struct event *events, *event;
+    for (uint32_t at = 0; at < perf->ring_count; at++) {
+        fds[at] = open_on(perf, perf->rings + at, tracepoint);
+        if (fds[at] < 0) {
+            int error = fds[at];
+            tr_perf_close_fds(fds, at);
+            return error;
+        }
+    }
+    return (int)perf->ring_count;
+}
+
+void tr_perf_close_fds(const int *fds, uint32_t count)
+{
+    for (uint32_t at = 0; at < count; at++)
+        close_fd(fds[at]);
+}
+
+/* A place for the event: the one it had when it was open before, else the next. */
+static struct event *place_of(struct tr_perf *perf, uint32_t tracepoint)
+{
+    struct event *events;
+
+    for (uint32_t at = 0; at < perf->event_count; at++)
+        if (perf->events[at].tracepoint == tracepoint)
+            return perf->events + at;
+    events = realloc(perf->events, (perf->event_count + 1) * sizeof *events);
+    if (!events)
+        return NULL;
+    perf->events = events;
+    events[perf->event_count] = (struct event){.tracepoint = tracepoint};
+    return events + perf->event_count;
+}
+
+int tr_perf_install_event(struct tr_perf *perf, uint32_t tracepoint, const int *fds)
+{
+    struct event *event;
+    uint32_t number;
+    int *own;
 
     if (tracepoint >= TR_MAX_TYPES || perf->event_of_type[tracepoint] != TR_NO_EVENT)
         return -EINVAL;
     if (perf->event_count == MAX_EVENTS)
         return -ENOSPC;
-    events = realloc(perf->events, (perf->event_count + 1) * sizeof *events);
-    if (!events)
+    own = malloc((perf->ring_count + 1) * sizeof *own);
+    event = own ? place_of(perf, tracepoint) : NULL;
+    if (!event) {
+        free(own);
         return -ENOMEM;
-    perf->events = events;
-    event = events + perf->event_count;
-    *event = (struct event){.tracepoint = tracepoint};
-    event->fds = malloc((perf->ring_count + 1) * sizeof *event->fds);
-    if (!event->fds)
-        return -ENOMEM;
-    for (uint32_t at = 0; at < perf->ring_count; at++) {
-        event->fds[at] = open_on(perf, perf->rings + at, tracepoint);
-        if (event->fds[at] < 0) {
-            int error = event->fds[at];
-            close_event(event, at);
-            return error;
-        }
     }
-    perf->event_of_type[tracepoint] = (uint16_t)perf->event_count;
-    return (int)perf->event_count++;
+    memcpy(own, fds, perf->ring_count * sizeof *own);
+    event->fds = own;
+    event->stopped = 0;
+    event->produced_before = event->produced;
+    event->lost_before = event->lost;
+    number = (uint32_t)(event - perf->events);
+    perf->event_count += number == perf->event_count;
+    perf->event_of_type[tracepoint] = (uint16_t)number;
+    return (int)number;
 }
 
-/* Links of one event lie side by side, in the order given. */
+int tr_perf_add_event(struct tr_perf *perf, uint32_t tracepoint)
+{
+    int *fds = malloc((perf->ring_count + 1) * sizeof *fds);
+    int result = fds ? tr_perf_open_event(perf, tracepoint, fds) : -ENOMEM;
+
+    if (result >= 0) {
+        result = tr_perf_install_event(perf, tracepoint, fds);
+        if (result < 0)
+            tr_perf_close_fds(fds, perf->ring_count);
+    }
+    free(fds);
+    return result;
+}
+
 int tr_perf_set_links(struct tr_perf *perf, const struct tr_link *links, uint32_t count)
 {
     struct tr_link_range *ranges;
+    struct tr_link *grouped = NULL;
 
-    if (perf->links || count > MAX_LINKS)
+    if (count > MAX_LINKS)
         return -EINVAL;
     for (uint32_t at = 0; at < count; at++)
         if (links[at].event >= perf->event_count || !links[at].program)
             return -EINVAL;
     ranges = calloc((size_t)perf->event_count + 1, sizeof *ranges);
     if (ranges)
-        perf->links = tr_links_grouped(links, count, perf->event_count, ranges);
-    for (uint32_t event = 0; perf->links && event < perf->event_count; event++)
-        perf->events[event].links = ranges[event];
+        grouped = tr_links_grouped(links, count, perf->event_count, ranges);
+    if (grouped) {
+        tr_links_carry(grouped, count, perf->links, perf->link_count);
+        for (uint32_t event = 0; event < perf->event_count; event++)
+            perf->events[event].links = ranges[event];
+        free(perf->links);
+        perf->links = grouped;
+        perf->link_count = count;
+    }
     free(ranges);
-    perf->link_count = perf->links ? count : 0;
-    return perf->links ? 0 : -ENOMEM;
+    return grouped ? 0 : -ENOMEM;
 }
 
 const struct tr_link *tr_perf_links(const struct tr_perf *perf, uint32_t *count)

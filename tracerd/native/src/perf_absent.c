@@ -38,6 +38,29 @@ int tr_perf_add_cpu(struct tr_perf *perf, uint32_t cpu, int *step)
     return NO_SUCH_CALL;
 }
 
+int tr_perf_open_event(const struct tr_perf *perf, uint32_t tracepoint, int *fds)
+{
+    (void)perf; (void)tracepoint; (void)fds;
+    return NO_SUCH_CALL;
+}
+
+int tr_perf_install_event(struct tr_perf *perf, uint32_t tracepoint, const int *fds)
+{
+    (void)perf; (void)tracepoint; (void)fds;
+    return NO_SUCH_CALL;
+}
+
+int tr_perf_retire_event(struct tr_perf *perf, uint32_t event, int *fds)
+{
+    (void)perf; (void)event; (void)fds;
+    return NO_SUCH_CALL;
+}
+
+void tr_perf_close_fds(const int *fds, uint32_t count) { (void)fds; (void)count; }
+int tr_perf_enable_event(struct tr_perf *perf, uint32_t event) { (void)perf; (void)event; return NO_SUCH_CALL; }
+void tr_perf_shut_event(struct tr_perf *perf, uint32_t event) { (void)perf; (void)event; }
+int tr_perf_event_is_even(const struct tr_perf *perf, uint32_t event) { (void)perf; (void)event; return 1; }
+void tr_perf_untrack(struct tr_perf *perf) { (void)perf; }
 int tr_perf_add_event(struct tr_perf *perf, uint32_t tracepoint) { (void)perf; (void)tracepoint; return NO_SUCH_CALL; }
 
 int tr_perf_set_links(struct tr_perf *perf, const struct tr_link *links, uint32_t count)

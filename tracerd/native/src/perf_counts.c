@@ -11,11 +11,6 @@
 
 #define DRAIN_TRIES 200                  /* of 1 ms: a CPU may be in the middle of writing its last record */
 
-struct counter {                         /* read(2) of an event with PERF_FORMAT_LOST */
-    uint64_t value;
-    uint64_t lost;
-};
-
 static int switch_rings(struct tr_perf *perf, unsigned long request)
 {
     for (uint32_t at = 0; at < perf->ring_count; at++)
@@ -27,7 +22,7 @@ static int switch_rings(struct tr_perf *perf, unsigned long request)
 static int switch_events(struct tr_perf *perf, unsigned long request)
 {
     for (uint32_t event = 0; event < perf->event_count; event++)
-        for (uint32_t at = 0; at < perf->ring_count; at++)
+        for (uint32_t at = 0; perf->events[event].fds && at < perf->ring_count; at++)
             if (ioctl(perf->events[event].fds[at], request, 0) < 0)
                 return -errno;
     return 0;
@@ -43,7 +38,7 @@ static void shut_out(struct tr_perf *perf)
     struct timespec moment = {0, 2000000};
 
     for (uint32_t event = 0; event < perf->event_count; event++)
-        for (uint32_t at = 0; at < perf->ring_count; at++)
+        for (uint32_t at = 0; perf->events[event].fds && at < perf->ring_count; at++)
             ioctl(perf->events[event].fds[at], PERF_EVENT_IOC_SET_FILTER, nobody);
     nanosleep(&moment, NULL);
 }
@@ -59,10 +54,10 @@ int tr_perf_start(struct tr_perf *perf)
     return switch_events(perf, PERF_EVENT_IOC_ENABLE);
 }
 
-/* Sum an event's counters over all CPUs. */
-static int read_counts(const struct tr_perf *perf, const struct event *event, struct counter *sum)
+/* Sum an event's counters over all CPUs and openings. */
+int tr_perf_read_counts(const struct tr_perf *perf, const struct event *event, struct counter *sum)
 {
-    *sum = (struct counter){0, 0};
+    *sum = (struct counter){event->produced_before, event->lost_before};
     for (uint32_t at = 0; at < perf->ring_count; at++) {
         struct counter one;
         ssize_t got = read(event->fds[at], &one, sizeof one);
@@ -87,7 +82,7 @@ static int settle(struct tr_perf *perf)
     for (uint32_t at = 0; at < perf->event_count; at++) {
         struct event *event = perf->events + at;
         struct counter sum;
-        if (read_counts(perf, event, &sum) == 0) {
+        if (event->fds && tr_perf_read_counts(perf, event, &sum) == 0) {
             event->produced = sum.value;
             event->lost = sum.lost;
             event->stopped = 1;
@@ -135,7 +130,7 @@ int64_t tr_perf_stop(struct tr_perf *perf)
 static int add_produced(const struct tr_perf *perf, const struct event *event, struct tr_ledger *ledger)
 {
     struct counter sum = {event->produced, event->lost};
-    int error = event->stopped ? 0 : read_counts(perf, event, &sum);
+    int error = event->stopped ? 0 : tr_perf_read_counts(perf, event, &sum);
 
     ledger->produced = sum.value;
     ledger->lost_in_kernel = sum.lost;
@@ -161,11 +156,15 @@ int tr_perf_process_ledger(struct tr_perf *perf, uint32_t kind, struct tr_ledger
 {
     uint32_t what = kind == TR_PROCESS_START ? TR_FOLLOW_FORK : TR_FOLLOW_EXIT;
     uint32_t number = perf->process_event[what];
+    int error;
 
     if (!perf->processes || (kind != TR_PROCESS_START && kind != TR_PROCESS_EXIT) || number == TR_NO_EVENT)
         return -EINVAL;
     tr_processes_ledger(perf->processes, kind, ledger);
-    return add_produced(perf, perf->events + number, ledger);
+    error = add_produced(perf, perf->events + number, ledger);
+    ledger->produced -= perf->events[number].followed_from;
+    ledger->lost_in_kernel -= perf->events[number].followed_lost;
+    return error;
 }
 
 /* Process events are events of their own. */

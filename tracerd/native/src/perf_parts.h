@@ -61,10 +61,14 @@ struct event {
     uint32_t tracepoint;
     struct tr_link_range links;
     int stopped;                         /* the producer's counts are final */
+    uint64_t produced_before;            /* by earlier openings of the same tracepoint */
+    uint64_t lost_before;
+    uint64_t followed_from;              /* what had been produced, and lost, when the tracker began to follow */
+    uint64_t followed_lost;
     uint32_t follow;                     /* TR_FOLLOW_*, or 0 */
     uint32_t offset[2];                  /* of its fields in the record */
     uint32_t record_bytes;               /* that a followed record has at least */
-    int *fds;                            /* one per ring */
+    int *fds;                            /* one per ring; NULL: closed, only its counts are left */
     uint64_t produced;                   /* when stopped */
     uint64_t lost;
     uint64_t delivered;
@@ -152,6 +156,13 @@ void tr_perf_identify(struct tr_perf *perf, struct ring *ring, uint32_t pid, uin
 
 /* perf_process.c */
 int tr_perf_take_process(struct tr_perf *perf, const struct ring *ring, uint32_t size, struct event *event);
+
+/* perf_counts.c */
+struct counter {                         /* read(2) of an event with PERF_FORMAT_LOST */
+    uint64_t value;
+    uint64_t lost;
+};
+int tr_perf_read_counts(const struct tr_perf *perf, const struct event *event, struct counter *sum);
 
 /* perf_pump.c */
 uint64_t tr_perf_round(struct tr_perf *perf, int everything);

@@ -40,10 +40,16 @@ static uint32_t record_bytes(uint32_t what, uint32_t first, uint32_t second)
 int tr_perf_follow(struct tr_perf *perf, uint32_t number, uint32_t what, uint32_t first, uint32_t second)
 {
     struct event *event = perf->events + number;
+    struct counter sum;
 
     if (!perf->processes || number >= perf->event_count || what < TR_FOLLOW_FORK || what > TR_FOLLOW_CODE
         || first > TR_MAX_RECORD || second > TR_MAX_RECORD || perf->process_event[what] != TR_NO_EVENT)
         return -EINVAL;
+    if (tr_perf_read_counts(perf, event, &sum) < 0)
+        return -EIO;
+    /* What is in the rings now will be followed: so what was produced before is what was taken so far. */
+    event->followed_lost = sum.lost;
+    event->followed_from = sum.lost + event->delivered + event->filtered + event->failed + event->dropped;
     event->follow = what;
     event->offset[0] = first;
     event->offset[1] = second;
@@ -51,6 +57,20 @@ int tr_perf_follow(struct tr_perf *perf, uint32_t number, uint32_t what, uint32_
     perf->process_event[what] = (uint16_t)number;
     perf->event_of_type[event->tracepoint] |= TR_FOLLOWED;
     return 0;
+}
+
+void tr_perf_untrack(struct tr_perf *perf)
+{
+    for (uint32_t at = 0; at < perf->event_count; at++) {
+        struct event *event = perf->events + at;
+
+        if (event->follow && event->fds)
+            perf->event_of_type[event->tracepoint] = (uint16_t)at;
+        event->follow = 0;
+    }
+    memset(perf->process_event, 0xff, sizeof perf->process_event);
+    tr_processes_free(perf->processes);
+    perf->processes = NULL;
 }
 
 struct sample {                          /* a record's parts, checked to be long enough */

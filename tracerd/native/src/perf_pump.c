@@ -10,7 +10,8 @@
 
 #include "perf_parts.h"
 
-#define TICK_MS 10                       /* a wake-up per event costs 15 times more than looking every 10 ms */
+#define TICK_MS 100                      /* a wake-up per event costs 15 times more than looking now and then */
+#define TICK_OF_PROCESSES_MS 10          /* command lines are read from /proc: before their processes are gone */
 #define WAKE_MARK UINT32_MAX             /* epoll data of the eventfd; rings have their index */
 
 static uint64_t clock_ns(clockid_t clock)
@@ -74,7 +75,7 @@ static void take_sample(struct tr_perf *perf, struct ring *ring, uint32_t size)
             return;
     }
     event = perf->events + number;
-    if (ignored(perf, pid)) {
+    if (!event->links.count || ignored(perf, pid)) {     /* its last link may be gone while it is being closed */
         event->filtered++;
         return;
     }
@@ -251,11 +252,11 @@ static int wait_for_events(struct tr_perf *perf, uint64_t most_ms)
    nothing old enough: then its events wait for the window, not for us. */
 static uint64_t pause_ms(const struct tr_perf *perf, uint64_t taken, uint64_t left_ns)
 {
-    uint64_t left_ms = (left_ns + 999999U) / 1000000U;
+    uint64_t left_ms = (left_ns + 999999U) / 1000000U, tick_ms = perf->processes ? TICK_OF_PROCESSES_MS : TICK_MS;
 
     if (behind(perf))
         return taken == 0;
-    return left_ms < TICK_MS ? left_ms : TICK_MS;
+    return left_ms < tick_ms ? left_ms : tick_ms;
 }
 
 static int64_t pump(struct tr_perf *perf, uint32_t timeout_ms)

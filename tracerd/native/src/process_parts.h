@@ -68,6 +68,7 @@ struct tr_processes {
     char *lines;                         /* the store: written round and round */
     uint64_t stored;                     /* bytes ever, gaps included */
     struct tr_link *links;
+    uint32_t link_count;
     struct tr_link_range ranges[TR_PROCESS_EXIT + 1];      /* by kind */
     struct account accounts[TR_PROCESS_EXIT + 1];
     struct tr_processes_statistics counted;

@@ -47,13 +47,25 @@ void tr_processes_free(struct tr_processes *processes)
 
 int tr_processes_set_links(struct tr_processes *processes, const struct tr_link *links, uint32_t count)
 {
+    struct tr_link *grouped;
+
     for (uint32_t at = 0; at < count; at++)
         if ((links[at].event != TR_PROCESS_START && links[at].event != TR_PROCESS_EXIT) || !links[at].program)
             return -1;
-    if (processes->links)
+    grouped = tr_links_grouped(links, count, TR_PROCESS_EXIT + 1, processes->ranges);
+    if (!grouped)
         return -1;
-    processes->links = tr_links_grouped(links, count, TR_PROCESS_EXIT + 1, processes->ranges);
-    return processes->links ? 0 : -1;
+    tr_links_carry(grouped, count, processes->links, processes->link_count);
+    free(processes->links);
+    processes->links = grouped;
+    processes->link_count = count;
+    return 0;
+}
+
+const struct tr_link *tr_processes_links(const struct tr_processes *processes, uint32_t *count)
+{
+    *count = processes->link_count;
+    return processes->links;
 }
 
 void tr_processes_allow(struct tr_processes *processes, uint32_t reads)

@@ -50,12 +50,17 @@ void tr_ticks_free(struct tr_ticks *ticks)
     free(ticks);
 }
 
+static uint64_t later(uint64_t time, uint64_t by)
+{
+    return time + by < time ? TR_TICK_NEVER : time + by;
+}
+
 int32_t tr_ticks_add(struct tr_ticks *ticks, struct tr_program *program, uint32_t kind, uint64_t interval_ns,
                      uint32_t need, uint32_t group)
 {
     int timed = kind == TR_TICK_INTERVAL;
 
-    if (ticks->count == MAX_TICKS || ticks->begun || group > ticks->count || !program || timed != (interval_ns > 0)
+    if (ticks->count == MAX_TICKS || group >= MAX_TICKS || !program || timed != (interval_ns > 0)
         || kind < TR_TICK_BEGIN || kind > TR_TICK_END || need > sizeof(struct tr_interval_context))
         return -1;
     ticks->table[ticks->count] = (struct tick){
@@ -63,6 +68,7 @@ int32_t tr_ticks_add(struct tr_ticks *ticks, struct tr_program *program, uint32_
         .kind = kind,
         .group = group,
         .interval_ns = interval_ns,
+        .due = later(ticks->now_ns, interval_ns),
     };
     return (int32_t)ticks->count++;
 }
@@ -115,16 +121,39 @@ static void run_tick(struct tr_ticks *ticks, struct tick *tick, uint64_t now_ns,
     tick->missed = 0;
 }
 
+/* Begin and end programs run once. */
 static void run_kind(struct tr_ticks *ticks, uint32_t kind, struct tr_run *run)
 {
     for (struct tick *tick = ticks->table; tick < ticks->table + ticks->count; tick++)
-        if (tick->kind == kind)
+        if (tick->kind == kind && !tick->count)
             run_tick(ticks, tick, ticks->now_ns, run);
 }
 
-static uint64_t later(uint64_t time, uint64_t by)
+void tr_ticks_begin_new(struct tr_ticks *ticks, struct tr_run *run)
 {
-    return time + by < time ? TR_TICK_NEVER : time + by;
+    if (ticks->begun)
+        run_kind(ticks, TR_TICK_BEGIN, run);
+}
+
+void tr_ticks_remove(struct tr_ticks *ticks, const struct tr_program *program, uint32_t group, struct tr_run *run)
+{
+    struct tick *kept = ticks->table;
+
+    for (struct tick *tick = ticks->table; tick < ticks->table + ticks->count; tick++) {
+        if (tick->link.program != program || tick->group != group)
+            *kept++ = *tick;
+        else if (tick->kind == TR_TICK_END && ticks->begun && !tick->count)
+            run_tick(ticks, tick, ticks->now_ns, run);
+    }
+    ticks->count = (uint32_t)(kept - ticks->table);
+}
+
+const struct tr_link *tr_ticks_link(const struct tr_ticks *ticks, uint32_t at, uint32_t *group)
+{
+    if (at >= ticks->count)
+        return NULL;
+    *group = ticks->table[at].group;
+    return &ticks->table[at].link;
 }
 
 static void begin(struct tr_ticks *ticks, uint64_t now_ns, struct tr_run *run)

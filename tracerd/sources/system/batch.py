@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tracerd.errors import SourceError
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
-from tracerd.sources.base import LinkRequest, ledger
+from tracerd.sources.base import LinkRequest, count_of, ledger
 from tracerd.sources.system.layouts import NET, PROCESS, SAMPLE, Rows, native
 
 Words = npt.NDArray[np.uint64]
@@ -50,19 +50,27 @@ class Feed:
         """
         self._native: Any = lib.tr_feed_new(cpus)
         self._numbers: dict[str, int] = {}
+        self._names: frozenset[str] = frozenset()
         try:
-            self._link(links)
+            check(links)
+            self.link(links)
         except BaseException:
             self.close()
             raise
 
     @property
     def names(self) -> frozenset[str]:
+        """The names that are linked now."""
+        return self._names
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The names that were ever linked: all have a ledger."""
         return frozenset(self._numbers)
 
     def words(self, parts: Sequence[Events]) -> Words:
         """Return the events of linked names as a batch."""
-        made = [_words(part, self._numbers[part.name]) for part in parts if part.name in self._numbers]
+        made = [_words(part, self._numbers[part.name]) for part in parts if part.name in self._names]
         return np.concatenate(made) if made else np.zeros(0, np.uint64)
 
     def run(self, batch: Words, run: Any) -> int:
@@ -89,26 +97,45 @@ class Feed:
             lib.tr_feed_free(self._native)
             self._native = None
 
-    def _link(self, links: Sequence[LinkRequest]) -> None:
+    def link(self, links: Sequence[LinkRequest]) -> None:
+        """Set all links, which were checked; those that were there before go on with their counts."""
         for name in dict.fromkeys(link.event for link in links):
-            self._numbers[name] = self._declare(name)
+            if name not in self._numbers:
+                self._numbers[name] = self._declare(name)
         native: Any = ffi.new("struct tr_link[]", len(links))
         for row, link in zip(native, links, strict=True):
             row.program, row.event, row.need = link.program, self._numbers[link.event], link.need
-            have = CONTEXTS[link.event]["context"].itemsize
-            if link.need > have:
-                raise SourceError(link.event, f"the program reads {link.need} bytes of context, the event has {have}")
         if lib.tr_feed_set_links(self._native, native, len(links)) < 0:
             raise SourceError("system", "no memory for its links")
+        self._names = frozenset(link.event for link in links)
+
+    def counts(self, link: LinkRequest) -> tuple[int, int]:
+        """Return how many events a link's program has taken, and how many failed."""
+        count: Any = ffi.new("uint32_t *")
+        links = lib.tr_feed_links(self._native, count)
+        number = self._numbers.get(link.event)
+        return count_of(links, count[0], link, number) if number is not None else (0, 0)
 
     def _declare(self, name: str) -> int:
-        kind = CONTEXTS.get(name)
-        if kind is None:
-            raise SourceError(name, f"is no event of this source; valid: {', '.join(CONTEXTS)}")
+        kind = CONTEXTS[name]
         return int(lib.tr_feed_add_event(self._native, kind["context"].itemsize, kind is PROCESS))
 
     def _produced(self) -> int:
         return sum(self.ledger(name, "").produced for name in self._numbers)
+
+
+def check(links: Sequence[LinkRequest]) -> None:
+    """See to it that every link can be made.
+
+    Raises:
+        SourceError: an event is none of this source, or has less context than its program may read.
+    """
+    for link in links:
+        if link.event not in CONTEXTS:
+            raise SourceError(link.event, f"is no event of this source; valid: {', '.join(CONTEXTS)}")
+        have = CONTEXTS[link.event]["context"].itemsize
+        if link.need > have:
+            raise SourceError(link.event, f"the program reads {link.need} bytes of context, the event has {have}")
 
 
 def _words(events: Events, number: int) -> Words:

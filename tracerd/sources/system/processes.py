@@ -34,11 +34,13 @@ _DESCRIBED = lib.TR_KNOWN_USER | lib.TR_KNOWN_COMMAND_LINE
 
 
 class ProcessTable:
-    """The processes of the last poll, each with its event as it was, all in the order of their keys."""
+    """The processes of the last poll, each with its event as it was, all in the order of their keys. `wants` may change
+    between polls.
+    """
 
     def __init__(self, reader: Reader, wants: Wants, cpu: int) -> None:
         self._reader = reader
-        self._wants = wants
+        self.wants = wants
         self._cpu = cpu
         self._rows: Rows = np.zeros(0, ROW)
         self._keys = keys_of(self._rows, "pid", "identity")
@@ -49,7 +51,7 @@ class ProcessTable:
     @property
     def hidden(self) -> tuple[int, int]:
         """How many processes there are of which something that was asked for could not be read, and how many in all."""
-        asked = lib.TR_KNOWN_IO * self._wants.io | lib.TR_KNOWN_HANDLES * self._wants.handles
+        asked = lib.TR_KNOWN_IO * self.wants.io | lib.TR_KNOWN_HANDLES * self.wants.handles
         living = self._rows[self._rows["exited"] == 0]
         return int(np.count_nonzero(living["known"] & asked != asked)), len(living)
 
@@ -59,7 +61,7 @@ class ProcessTable:
         Raises:
             SourceError: the processes cannot be read; the table is as it was.
         """
-        keys, rows = _sorted(self._reader.processes(self._wants))
+        keys, rows = _sorted(self._reader.processes(self.wants))
         found = match(self._keys, keys)
         old = (self._rows, self._events, self._born, self._payloads)
         ends = self._ends(found.gone[old[0]["exited"][found.gone] == 0], now)

@@ -6,19 +6,18 @@ delivered by the first pump, when programs that run at the begin have run.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from tracerd.errors import SourceError
 from tracerd.snapshot import Ledger
-from tracerd.sources.base import LinkRequest
-from tracerd.sources.system.batch import Events, Feed, Words
-from tracerd.sources.system.connections import ConnectionTable
-from tracerd.sources.system.machine import MachineTable
-from tracerd.sources.system.moment import Moment, Pace
-from tracerd.sources.system.processes import ProcessTable
-from tracerd.sources.system.reader import Reader, Wants, choose_reader
+from tracerd.sources.base import LinkRequest, Pause
+from tracerd.sources.system.batch import Events, Feed, Words, check
+from tracerd.sources.system.moment import Pace
+from tracerd.sources.system.reader import Reader, choose_reader
+from tracerd.sources.system.readings import Reading, readings_for
 from tracerd.sources.ticks import new_run, take_printed
 
 
@@ -41,35 +40,6 @@ class SystemCost:
     interval_ns: int             # between polls, as it is now
 
 
-@dataclass
-class _Reading:
-    """One kind of thing that is polled: all or nothing each time."""
-
-    kind: str                                            # before the colon of its events' names
-    poll: Callable[[Moment], list[Events]]
-    hidden: Callable[[], str]                            # what this user may not see of it, or nothing
-    before_ns: int | None = None
-    refused: int = 0
-    why: str = ""
-
-    def read(self, now_ns: int, *, samples: bool) -> list[Events]:
-        """Poll. What the system refuses is counted, and what was known stays as it was.
-
-        Raises:
-            SourceError: the first poll is refused, so there will be no events.
-        """
-        try:
-            parts = self.poll(Moment(now_ns, time.time_ns(), self.before_ns, samples))
-        except SourceError as error:
-            if self.before_ns is None:
-                raise
-            self.refused += 1
-            self.why = str(error)
-            return []
-        self.before_ns = now_ns
-        return parts
-
-
 class SystemSource:
     """Polls this machine. `cpu` is a slot of its own behind the machine's CPUs: no other source runs there."""
 
@@ -79,9 +49,10 @@ class SystemSource:
         self._reader = reader or choose_reader()
         self._pace = Pace(self.options.interval_ns, self.options.share)
         self._feed: Feed | None = None
-        self._readings: list[_Reading] = []
+        self._readings: dict[str, Reading] = {}          # by kind
         self._run, self._buffer = new_run(seed=1)
         self._waiting: list[Words] = []                  # read, not yet run
+        self._woken = threading.Event()
         self._due_ns = 0
         self._polls = 0
         self._cpu_ns = 0
@@ -94,18 +65,45 @@ class SystemSource:
         """
         self._feed = Feed(links, self._cpu + 1)
         try:
-            self._readings = self._needed(self._feed.names)
+            self._readings = readings_for(self._feed.names, {}, self._reader, self._cpu)
             self._poll(deliver=False)
         except BaseException:
             self.close()
             raise
 
+    def relink(self, links: Sequence[LinkRequest], pause: Pause) -> SystemRelink:
+        """Prepare other links: what was not polled before is read a first time.
+
+        Raises:
+            As `open`; nothing has changed then.
+        """
+        check(links)
+        wanted: dict[str, Reading] = {}
+        pause(lambda: wanted.update(self._begun({link.event for link in links})))
+        return SystemRelink(self, tuple(links), wanted)
+
+    def exchange(self, links: Sequence[LinkRequest], readings: Mapping[str, Reading]) -> None:
+        """Deliver what was read for the links there are, then have others. Between pumps."""
+        self._deliver()
+        self._live().link(links)
+        self._readings = dict(readings)
+        for reading in self._readings.values():
+            reading.want(self._live().names)
+
+    def counts(self, link: LinkRequest) -> tuple[int, int]:
+        """Return what a link's program has taken, and how often it failed."""
+        return self._live().counts(link)
+
+    def wake(self) -> None:
+        """Make a pump in another thread return now, or the next one at once."""
+        self._woken.set()
+
     def pump(self, timeout_ms: int) -> int:
         """Wait for the next poll, at most that long, and run the programs on what it found. Returns how many events."""
         if not self._waiting:
             wait_ns = min(self._due_ns - time.monotonic_ns(), timeout_ms * 10**6)
-            if wait_ns > 0:
-                time.sleep(wait_ns / 1e9)
+            if wait_ns > 0 and self._woken.wait(wait_ns / 1e9):
+                self._woken.clear()
         if not self._waiting and time.monotonic_ns() < self._due_ns:
             return 0
         return self._deliver() if self._waiting else self._poll(deliver=True)
@@ -123,14 +121,14 @@ class SystemSource:
     def statistics(self) -> Mapping[str, Ledger]:
         """Return the ledger of each name; `via` tells what polling cannot see."""
         feed = self._live()
-        return {name: feed.ledger(name, self._via(name)) for name in sorted(feed.names)}
+        return {name: feed.ledger(name, self._via(name)) for name in sorted(feed.known)}
 
     def cost(self) -> SystemCost:
         """Return what polling cost so far."""
         return SystemCost(
             reader=self._reader.name,
             polls=self._polls,
-            refused=sum(reading.refused for reading in self._readings),
+            refused=sum(reading.refused for reading in self._readings.values()),
             cpu_ns=self._cpu_ns,
             interval_ns=self._pace.interval_ns,
         )
@@ -141,26 +139,19 @@ class SystemSource:
             self._feed.close()
             self._feed = None
 
-    def _needed(self, names: frozenset[str]) -> list[_Reading]:
-        """Return what has to be read for these events."""
-        made = []
-        if any(name.startswith("process:") for name in names):
-            sampled = "process:sample" in names
-            processes = ProcessTable(self._reader, Wants(io=sampled, handles=sampled), self._cpu)
-            made.append(_Reading("process", processes.poll, lambda: _hidden(processes.hidden, "IO or open files")))
-        if any(name.startswith("net:") for name in names):
-            connections = ConnectionTable(self._reader, self._cpu)
-            made.append(_Reading("net", connections.poll, lambda: _hidden(connections.hidden, "owners")))
-        if "system:sample" in names:
-            machine = MachineTable(self._cpu)
-            made.append(_Reading("system", lambda now: machine.poll(self._reader.numbers, now), lambda: ""))
-        return made
+    def _begun(self, names: Set[str]) -> dict[str, Reading]:
+        """Return the readings for these events; those that are new have read once, so that changes can be told."""
+        wanted = readings_for(names, self._readings, self._reader, self._cpu)
+        for kind, reading in wanted.items():
+            if kind not in self._readings:
+                reading.read(time.monotonic_ns(), samples=False)
+        return wanted
 
     def _poll(self, *, deliver: bool, samples: bool = True) -> int:
         """Read everything once, and run it or let it wait. The CPU time of this thread is what it cost."""
         began_ns, began_cpu = time.monotonic_ns(), time.thread_time_ns()
         parts: Sequence[Events] = [
-            part for reading in self._readings for part in reading.read(began_ns, samples=samples)
+            part for reading in self._readings.values() for part in reading.read(began_ns, samples=samples)
         ]
         self._waiting.append(self._live().words(parts))
         taken = self._deliver() if deliver else 0
@@ -182,7 +173,9 @@ class SystemSource:
             every += f" (not {asked}: polling may take {self._pace.share:.1%} of a core)"
         kind, _, event = name.partition(":")
         told = [f"polled every {every}" + ("" if event == "sample" else "; what lives shorter than that is not seen")]
-        (reading,) = (each for each in self._readings if each.kind == kind)
+        reading = self._readings.get(kind)
+        if reading is None:
+            return "not polled any more"
         told += [reading.hidden()] if reading.hidden() and event not in ("start", "exit") else []
         told += [f"{reading.refused} polls refused: {reading.why}"] if reading.refused else []
         return "; ".join(told)
@@ -193,10 +186,24 @@ class SystemSource:
         return self._feed
 
 
-def _hidden(counted: tuple[int, int], what: str) -> str:
-    hidden, everything = counted
-    return f"{what} of {hidden} of {everything} not readable" if hidden else ""
-
-
 def _seconds(ns: int) -> str:
     return f"{ns / 1e9:.3g} s"
+
+
+class SystemRelink:
+    """A change of what is polled; see `base.Relink`."""
+
+    def __init__(self, source: SystemSource, links: Sequence[LinkRequest], readings: Mapping[str, Reading]) -> None:
+        self._source = source
+        self._links = links
+        self._readings = readings
+
+    def make(self, pause: Pause) -> None:
+        """Exchange the links between two polls."""
+        pause(lambda: self._source.exchange(self._links, self._readings))
+
+    def finish(self, pause: Pause) -> None:
+        """Nothing is left over: what was read before the change has been delivered."""
+
+    def abandon(self) -> None:
+        """What was read is forgotten."""
