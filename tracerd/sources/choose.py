@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, unique
 from pathlib import Path
 
 from tracerd.errors import ConfigError, NotSupported, SourceError
@@ -20,6 +21,21 @@ from tracerd.sources.trec.source import TrecSource
 
 TRACEABLE = ("process:start", "process:exit")
 """What comes from tracepoints where they are permitted, and is polled elsewhere."""
+
+NO_LIVE_ETW = (
+    "live ETW sessions need Windows and come with a later version; give a recording: tracerd replay FILE.etl PROBE"
+)
+
+
+@unique
+class MachineSource(Enum):
+    """The sources of this machine's events, in the order in which they are opened; they are stopped in the other order,
+    so begin programs run before all events and end programs after them.
+    """
+
+    TIMER = "timer"
+    SYSTEM = "system"
+    PERF = "perf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +110,8 @@ def _machine(
     live: list[AttachName], cpus: int, slot: int, options: LiveOptions, own_pids: Iterable[int]
 ) -> Iterator[Serving]:
     """Yield the sources of this machine's events; what is polled runs in the per-CPU slot `slot`, behind the `cpus`."""
-    traced = [name for name in live if name.kind.live_linux]
-    polled = [name for name in live if name.kind.system]
-    if not options.poll and any(name.text in TRACEABLE for name in polled) and PerfSource.permitted() is None:
-        traced += [name for name in polled if name.text in TRACEABLE]
-        polled = [name for name in polled if name.text not in TRACEABLE]
+    served = machine_sources(live, poll=options.poll)
+    traced, polled = served[MachineSource.PERF], served[MachineSource.SYSTEM]
     if polled:
         yield Serving(SystemSource(slot, options.system), slot + 1, _texts(polled))
     if traced:
@@ -106,6 +119,28 @@ def _machine(
         for pid in own_pids:
             perf.ignore(pid)
         yield Serving(perf, perf.cpus, _texts(traced))
+
+
+def machine_sources(names: Sequence[AttachName], *, poll: bool) -> dict[MachineSource, list[AttachName]]:
+    """Sort names by the source of this machine that serves them.
+
+    Raises:
+        NotSupported: none does.
+    """
+    for name in names:
+        if name.kind.etw:
+            raise NotSupported(f"live events of {name.text!r}", NO_LIVE_ETW)
+    traced = not poll and any(name.text in TRACEABLE for name in names) and PerfSource.permitted() is None
+    served: dict[MachineSource, list[AttachName]] = {source: [] for source in MachineSource}
+    for name in names:
+        served[_source_of(name, traced=traced)].append(name)
+    return served
+
+
+def _source_of(name: AttachName, *, traced: bool) -> MachineSource:
+    if name.kind.timed:
+        return MachineSource.TIMER
+    return MachineSource.PERF if name.kind.live_linux or (traced and name.text in TRACEABLE) else MachineSource.SYSTEM
 
 
 def _replayed(path: Path, names: list[AttachName], speed: float | None) -> Serving:
@@ -136,11 +171,7 @@ def _recordings(names: Iterable[AttachName], recording: Path | None) -> dict[Pat
         elif recording is not None:
             files.setdefault(recording, []).append(name)
         elif name.kind.etw:
-            raise NotSupported(
-                f"live events of {name.text!r}",
-                "live ETW sessions need Windows and come with a later version; "
-                "give a recording: tracerd replay FILE.etl PROBE",
-            )
+            raise NotSupported(f"live events of {name.text!r}", NO_LIVE_ETW)
     return files
 
 

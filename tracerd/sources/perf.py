@@ -100,6 +100,12 @@ class PerfSource:
         if self._perf is not None:
             self._ignore_now(pid)
 
+    def forget(self, pid: int) -> None:
+        """Take back `ignore`: the process has ended, and its number may be given to another."""
+        self._ignored.discard(pid)
+        if self._perf is not None:
+            lib.tr_perf_ignore_pid(self._perf, pid, 0)
+
     def open(self, links: list[LinkRequest]) -> None:
         """Make the rings, the events and the links, and let the events in.
 
