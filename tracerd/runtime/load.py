@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from tracerd.config import Probe
 from tracerd.elf.load import load
-from tracerd.elf.spec import ObjectSpec
+from tracerd.elf.spec import MapSpec, ObjectSpec
 from tracerd.platforms.linux import LINUX
-from tracerd.platforms.model import Platform
+from tracerd.platforms.model import MapKind, Platform
 from tracerd.runtime.program import Program, prove
 from tracerd.runtime.rings import RingReader, rings_of
 from tracerd.runtime.tables import ProbeViews
@@ -30,6 +32,7 @@ class LoadedProbe:
     programs: dict[str, Program]
     views: ProbeViews
     rings: tuple[RingReader, ...]
+    release: Callable[[Map], None] = Map.close
 
     def snapshot(self) -> dict[str, MapSnapshot]:
         """Copy every map with keys; constant data is left out."""
@@ -41,7 +44,7 @@ class LoadedProbe:
         for program in self.programs.values():
             program.executable.close()
         for each in self.maps.values():
-            each.close()
+            self.release(each)
 
 
 def lock_if_enforced(integrity: Integrity) -> bool:
@@ -58,8 +61,11 @@ def load_probe(
     integrity: Integrity,
     options: Options,
     background: bool,
+    maps_of: Maps | None = None,
 ) -> LoadedProbe:
     """Read, prove and prepare a probe; its per-CPU maps get `cpus` slots. With `background` it is compiled meanwhile.
+
+    Without attach points all programs of the object are loaded. `maps_of` makes the maps, by default anonymous ones.
 
     Raises:
         ObjectError, ConfigError, Rejection, VerifierUnavailable, PolicyRefusal, NotSupported, RunError.
@@ -67,30 +73,60 @@ def load_probe(
     choice = choice_here(asked, integrity)
     spec = load(probe.object)
     views = ProbeViews(probe.views, spec)
-    proved = prove(verifier, spec, [name for name, _ in probe.attach], LINUX, options)
-    maps = make_maps(spec, cpus, LINUX)
+    names = [name for name, _ in probe.attach] or [program.name for program in spec.programs]
+    proved = prove(verifier, spec, names, LINUX, options)
+    maps_of = maps_of or AnonymousMaps()
+    maps = make_maps(spec, cpus, LINUX, maps_of)
+    programs: dict[str, Program] = {}
     try:
-        programs = {name: _prepare(verified, maps, choice, background) for name, verified in proved.items()}
+        for name, verified in proved.items():
+            programs[name] = _prepare(verified, maps, choice, background)
     except BaseException:
+        for program in programs.values():
+            program.executable.close()
         for each in maps:
-            each.close()
+            maps_of.release(each)
         raise
-    return LoadedProbe(probe, spec, {each.name: each for each in maps}, programs, views, rings_of(maps))
+    by_name = {each.name: each for each in maps}
+    return LoadedProbe(probe, spec, by_name, programs, views, rings_of(maps), maps_of.release)
 
 
-def make_maps(spec: ObjectSpec, cpus: int, platform: Platform) -> list[Map]:
+class Maps(Protocol):
+    """Who makes the maps of an object, and takes them back."""
+
+    def make(self, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:
+        """Return a map for a spec of an object."""
+
+    def release(self, made: Map) -> None:
+        """The object needs it no more."""
+
+
+class AnonymousMaps:
+    """Maps in memory, each its object's own."""
+
+    def make(self, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:  # noqa: ARG002  the protocol's
+        """Return a new map."""
+        return Map(spec, kind, cpus)
+
+    def release(self, made: Map) -> None:
+        """Free it."""
+        made.close()
+
+
+def make_maps(spec: ObjectSpec, cpus: int, platform: Platform, maps_of: Maps | None = None) -> list[Map]:
     """Make all maps of an object, in its order (programs refer to them by index).
 
     Raises:
-        ObjectError: a map cannot be made.
+        ObjectError, RunError: a map cannot be made.
     """
+    maps_of = maps_of or AnonymousMaps()
     made: list[Map] = []
     try:
         for each in spec.maps:
-            made.append(Map(each, platform.maps[each.type], cpus))
+            made.append(maps_of.make(each, spec, platform.maps[each.type], cpus))
     except BaseException:
         for each_made in made:
-            each_made.close()
+            maps_of.release(each_made)
         raise
     return made
 
