@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,7 @@ class PerfSource:
         self._numbers: dict[int, int] = {}   # a tracepoint's id -> the core's number
         self._processes: ProcessEvents | None = None
         self._ignored = set[int]() if self.options.include_self else {os.getpid()}
+        self._ignoring = threading.Lock()    # the list has one writer, and must not be freed under it
         self._cpus: tuple[int, ...] = ()
         self._sweep = Sweep()
 
@@ -94,12 +96,24 @@ class PerfSource:
         return None
 
     def ignore(self, pid: int) -> None:
-        """Count the events of another process of ours as filtered, like those of this one. Before or after `open`."""
+        """Count the events of another process of ours as filtered, like those of this one. At any time, any thread.
+
+        Raises:
+            SourceError: it would be one too many.
+        """
         if self.options.include_self:
             return
-        self._ignored.add(pid)
-        if self._perf is not None:
-            self._ignore_now(pid)
+        with self._ignoring:
+            self._ignored.add(pid)
+            if self._perf is not None:
+                self._ignore_now(pid)
+
+    def forget(self, pid: int) -> None:
+        """Take back `ignore`, for a process that has ended: its id may become another's. At any time, any thread."""
+        with self._ignoring:
+            self._ignored.discard(pid)
+            if self._perf is not None:
+                lib.tr_perf_ignore_pid(self._perf, pid, 0)
 
     def open(self, links: list[LinkRequest]) -> None:
         """Make the rings, the events and the links, and let the events in.
@@ -124,8 +138,9 @@ class PerfSource:
             self._make_links(links, formats)
             if self._processes is not None:
                 self._processes.follow(self._perf, self._numbers)
-            for pid in self._ignored:
-                self._ignore_now(pid)
+            with self._ignoring:
+                for pid in self._ignored:
+                    self._ignore_now(pid)
             self._start()
         except BaseException:
             self.close()
@@ -182,9 +197,10 @@ class PerfSource:
 
     def close(self) -> None:
         """Release everything. May be called twice."""
-        if self._perf is not None:
-            lib.tr_perf_free(self._perf)
-            self._perf = None
+        with self._ignoring:
+            if self._perf is not None:
+                lib.tr_perf_free(self._perf)
+                self._perf = None
         self._processes = None
 
     def _helping(self, processes: ProcessEvents) -> dict[str, Ledger]:
