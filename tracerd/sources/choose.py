@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tracerd.errors import ConfigError, NotSupported, SourceError
 from tracerd.linux.cpus import cpu_slots
@@ -31,12 +32,20 @@ class LiveOptions:
     poll: bool = False
 
 
+class OwnPids(Protocol):
+    """Whose events are filtered, as they come and go. From any thread, at any time."""
+
+    def ignore(self, pid: int) -> None: ...
+    def forget(self, pid: int) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """A source, how many CPUs its events come from, and the attach names it serves.
 
     A session is over when all sources have ended that are not `background`. `clock_offset_ns` is unix time minus the
-    clock of a recording's events; None: they are this machine's.
+    clock of a recording's events; None: they are this machine's. `own` is where to say which of the processes that the
+    events come from are ours.
     """
 
     source: EventSource
@@ -44,6 +53,7 @@ class Serving:
     events: tuple[str, ...]
     background: bool = False
     clock_offset_ns: int | None = None
+    own: OwnPids | None = None
 
 
 def choose_sources(
@@ -105,7 +115,7 @@ def _machine(
         perf = PerfSource(options.perf, cpus)
         for pid in own_pids:
             perf.ignore(pid)
-        yield Serving(perf, perf.cpus, _texts(traced))
+        yield Serving(perf, perf.cpus, _texts(traced), own=perf)
 
 
 def _replayed(path: Path, names: list[AttachName], speed: float | None) -> Serving:
