@@ -14,8 +14,9 @@ from tracerd.runtime.rings import RingReader, rings_of
 from tracerd.runtime.tables import ProbeViews
 from tracerd.snapshot import MapSnapshot
 from tracerd.verifier.job import Options, VerifiedProgram
-from tracerd.verifier.sandbox import Verifier
+from tracerd.verifier.verdict import Prover
 from tracerd.vm import engine
+from tracerd.vm.code_cache import CodeCache
 from tracerd.vm.maps import Map
 from tracerd.vm.policy import Asked, EngineChoice, Integrity, choice_here, lock_the_door
 
@@ -52,14 +53,17 @@ def lock_if_enforced(integrity: Integrity) -> bool:
 def load_probe(
     probe: Probe,
     cpus: int,
-    verifier: Verifier,
+    verifier: Prover,
     *,
     asked: Asked,
     integrity: Integrity,
     options: Options,
     background: bool,
+    code_cache: CodeCache | None = None,
 ) -> LoadedProbe:
     """Read, prove and prepare a probe; its per-CPU maps get `cpus` slots. With `background` it is compiled meanwhile.
+
+    Proofs come from wherever `verifier` has them, compiled code from `code_cache`.
 
     Raises:
         ObjectError, ConfigError, Rejection, VerifierUnavailable, PolicyRefusal, NotSupported, RunError.
@@ -70,7 +74,7 @@ def load_probe(
     proved = prove(verifier, spec, [name for name, _ in probe.attach], LINUX, options)
     maps = make_maps(spec, cpus, LINUX)
     try:
-        programs = {name: _prepare(verified, maps, choice, background) for name, verified in proved.items()}
+        programs = {name: _prepare(verified, maps, choice, background, code_cache) for name, verified in proved.items()}
     except BaseException:
         for each in maps:
             each.close()
@@ -95,5 +99,7 @@ def make_maps(spec: ObjectSpec, cpus: int, platform: Platform) -> list[Map]:
     return made
 
 
-def _prepare(verified: VerifiedProgram, maps: list[Map], choice: EngineChoice, background: bool) -> Program:
-    return Program(verified, choice, engine.prepare(verified, maps, choice, background=background))
+def _prepare(
+    verified: VerifiedProgram, maps: list[Map], choice: EngineChoice, background: bool, cache: CodeCache | None
+) -> Program:
+    return Program(verified, choice, engine.prepare(verified, maps, choice, background=background, cache=cache))
