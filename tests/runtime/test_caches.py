@@ -112,9 +112,20 @@ def test_other_rules_know_nothing_of_old_proofs(
 ) -> None:
     """A change in the code that proves makes every kept proof unfindable."""
     CachingVerifier(prover, store).verify(job(SAFE))
-    monkeypatch.setattr(proofs, "fingerprint", lambda *_: b"other sources")
+    monkeypatch.setattr(proofs, "proving_code", lambda: b"other sources")
     CachingVerifier(prover, store).verify(job(SAFE))
     assert len(prover.jobs) == 2
+
+
+def test_rules_that_cannot_be_told_from_others_keep_nothing(
+    prover: Counting, store: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Installed without sources: every start proves."""
+    monkeypatch.setattr(proofs, "proving_code", lambda: b"")
+    for _ in range(2):
+        CachingVerifier(prover, store).verify(job(SAFE))
+    assert len(prover.jobs) == 2
+    assert store.statistics().stored == 0
 
 
 def test_an_authentic_certificate_of_another_job_is_refused(

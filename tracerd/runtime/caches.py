@@ -40,12 +40,7 @@ def open_caches(state_dir: Path, verifier: Prover) -> Caches:
     refused: list[TracerdError] = []
     proofs = _open(state_dir / "cache" / "proofs", PROOF_BYTES, refused)
     code = _open(state_dir / "cache" / "code", CODE_BYTES, refused)
-    prover = verifier
-    if proofs is not None:
-        try:
-            prover = CachingVerifier(verifier, proofs)
-        except FileNotFoundError as error:       # installed without sources: nobody knows whose the proofs are
-            refused.append(RunError("cache of proofs", str(error)))
+    prover = CachingVerifier(verifier, proofs) if proofs is not None else verifier
     return Caches(prover, proofs, code, tuple(refused))
 
 

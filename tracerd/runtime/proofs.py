@@ -6,13 +6,10 @@ import hashlib
 
 import msgspec
 
-from tracerd.fingerprint import fingerprint
 from tracerd.runtime.cache import BlobStore
+from tracerd.verifier.code import proving_code
 from tracerd.verifier.job import Certificate, Job, Options, Rejection, VerifiedProgram
 from tracerd.verifier.verdict import Prover, accepted
-
-PROVES = ("tracerd.isa", "tracerd.platforms", "tracerd.verifier", "tracerd.elf.spec", "tracerd.errors")
-"""The code that a certificate rests on: it decodes, knows helpers and contexts, and proves."""
 
 _decode = msgspec.msgpack.Decoder(Certificate).decode
 
@@ -24,7 +21,7 @@ class CachingVerifier:
     - It is for this job. The key and the certificate both hold the job's digest, which covers all that a proof depends
       on (code, subprograms, maps with their constant contents, program type, platform); `accepted` compares it again.
     - It is of these rules. The key holds a hash of every source file that proves, and of the interpreter's version: a
-      changed rule, helper table or context layout is another key.
+      changed rule, helper table or context layout is another key. The process that proves says the same hash of itself.
     - It is under these options. What decides whether a program is accepted, and with which facts, is in the key;
       limits of time and memory are not: they only say when to give up.
     - It is ours. The store authenticates entry and key with a secret that only this user can read. Whoever can read it
@@ -33,10 +30,10 @@ class CachingVerifier:
     """
 
     def __init__(self, verifier: Prover, store: BlobStore) -> None:
-        """Raises FileNotFoundError if the sources are not there to be hashed."""
+        """Make one; without sources to tell the rules by, it keeps nothing."""
         self._verifier = verifier
         self._store = store
-        self._code = fingerprint(*PROVES)
+        self._code = proving_code()
 
     def verify(self, job: Job) -> VerifiedProgram | Rejection:
         """Return a proof from the store, or have the program proved and keep the proof.
@@ -44,7 +41,7 @@ class CachingVerifier:
         Raises:
             VerifierUnavailable: as the verifier.
         """
-        if job.options.explain:              # its log is what is asked for, and is not kept
+        if job.options.explain or not self._code:    # its log is what is asked for, and is not kept
             return self._verifier.verify(job)
         key = self._key(job)
         kept = self._kept(key, job)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from tracerd.verifier.analysis import analyse
+from tracerd.verifier.code import proving_code
 from tracerd.verifier.job import Job, Verdict
 from tracerd.verifier.sandbox import wire
 from tracerd.verifier.sandbox.confine import confine
@@ -19,9 +20,10 @@ def main() -> None:
     # The answer pipe is ours alone: a stray print must not end up in it.
     os.dup2(sys.stdout.fileno(), wire.ANSWERS)
     answers = os.fdopen(wire.ANSWERS, "wb")
+    code = proving_code()
     walls = confine(memory_mb=int(sys.argv[1]))
     gc.freeze()
-    wire.send(answers, wire.Hello(walls))
+    wire.send(answers, wire.Hello(walls, code))
     serve(sys.stdin.buffer, answers, grace_seconds=float(sys.argv[2]))
 
 

@@ -18,6 +18,7 @@ from typing import BinaryIO, cast
 import msgspec
 
 import tracerd
+from tracerd.verifier.code import proving_code
 from tracerd.verifier.job import Job
 from tracerd.verifier.sandbox import wire
 from tracerd.verifier.sandbox.wire import Wall
@@ -52,6 +53,7 @@ class Process:
         self._grace_seconds = grace_seconds
         self._walls: tuple[Wall, ...] | None = None
         self._overran = threading.Event()
+        self._code = proving_code()          # read once, at the first process
         self._popen = subprocess.Popen(
             [sys.executable, "-I", "-c", BOOT, str(ROOT), str(memory_mb), str(grace_seconds)],
             stdin=subprocess.PIPE,
@@ -81,6 +83,9 @@ class Process:
                 hello = wire.receive_hello(self._answers)
             if hello is None:
                 raise Broken(self._epitaph())
+            if hello.code != self._code:
+                # Ours is in memory, its on disk: it may know helpers or contexts that our engines do not.
+                raise Broken("tracerd was replaced by another version since it started; restart it")
             self._walls = hello.walls
         return self._walls
 

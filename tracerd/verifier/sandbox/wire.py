@@ -31,9 +31,10 @@ class Wall(msgspec.Struct, frozen=True):
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
-    """The child's first message, sent when its walls are up: what holds it."""
+    """The child's first message, sent when its walls are up: what holds it, and which code it proves with."""
 
     walls: tuple[Wall, ...]
+    code: bytes                          # `verifier.code.proving_code`
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failure"):
