@@ -16,8 +16,9 @@ from tracerd.runtime.rings import RingReader, rings_of
 from tracerd.runtime.tables import ProbeViews
 from tracerd.snapshot import MapSnapshot
 from tracerd.verifier.job import Options, VerifiedProgram
-from tracerd.verifier.sandbox import Verifier
+from tracerd.verifier.verdict import Prover
 from tracerd.vm import engine
+from tracerd.vm.code_cache import CodeCache
 from tracerd.vm.maps import Map
 from tracerd.vm.policy import Asked, EngineChoice, Integrity, choice_here, lock_the_door
 
@@ -55,17 +56,19 @@ def lock_if_enforced(integrity: Integrity) -> bool:
 def load_probe(
     probe: Probe,
     cpus: int,
-    verifier: Verifier,
+    verifier: Prover,
     *,
     asked: Asked,
     integrity: Integrity,
     options: Options,
     background: bool,
     maps_of: Maps | None = None,
+    code_cache: CodeCache | None = None,
 ) -> LoadedProbe:
     """Read, prove and prepare a probe; its per-CPU maps get `cpus` slots. With `background` it is compiled meanwhile.
 
     Without attach points all programs of the object are loaded. `maps_of` makes the maps, by default anonymous ones.
+    Proofs come from wherever `verifier` has them, compiled code from `code_cache`.
 
     Raises:
         ObjectError, ConfigError, Rejection, VerifierUnavailable, PolicyRefusal, NotSupported, RunError.
@@ -80,7 +83,7 @@ def load_probe(
     programs: dict[str, Program] = {}
     try:
         for name, verified in proved.items():
-            programs[name] = _prepare(verified, maps, choice, background)
+            programs[name] = _prepare(verified, maps, choice, background, code_cache)
     except BaseException:
         for program in programs.values():
             program.executable.close()
@@ -131,5 +134,7 @@ def make_maps(spec: ObjectSpec, cpus: int, platform: Platform, maps_of: Maps | N
     return made
 
 
-def _prepare(verified: VerifiedProgram, maps: list[Map], choice: EngineChoice, background: bool) -> Program:
-    return Program(verified, choice, engine.prepare(verified, maps, choice, background=background))
+def _prepare(
+    verified: VerifiedProgram, maps: list[Map], choice: EngineChoice, background: bool, cache: CodeCache | None
+) -> Program:
+    return Program(verified, choice, engine.prepare(verified, maps, choice, background=background, cache=cache))

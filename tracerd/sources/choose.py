@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, unique
 from pathlib import Path
+from typing import Protocol
 
 from tracerd.errors import ConfigError, NotSupported, SourceError
 from tracerd.linux.cpus import cpu_slots
@@ -47,12 +48,20 @@ class LiveOptions:
     poll: bool = False
 
 
+class OwnPids(Protocol):
+    """Whose events are filtered, as they come and go. From any thread, at any time."""
+
+    def ignore(self, pid: int) -> None: ...
+    def forget(self, pid: int) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """A source, how many CPUs its events come from, and the attach names it serves.
 
     A session is over when all sources have ended that are not `background`. `clock_offset_ns` is unix time minus the
-    clock of a recording's events; None: they are this machine's.
+    clock of a recording's events; None: they are this machine's. `own` is where to say which of the processes that the
+    events come from are ours.
     """
 
     source: EventSource
@@ -60,6 +69,7 @@ class Serving:
     events: tuple[str, ...]
     background: bool = False
     clock_offset_ns: int | None = None
+    own: OwnPids | None = None
 
 
 def choose_sources(
@@ -118,7 +128,7 @@ def _machine(
         perf = PerfSource(options.perf, cpus)
         for pid in own_pids:
             perf.ignore(pid)
-        yield Serving(perf, perf.cpus, _texts(traced))
+        yield Serving(perf, perf.cpus, _texts(traced), own=perf)
 
 
 def machine_sources(names: Sequence[AttachName], *, poll: bool) -> dict[MachineSource, list[AttachName]]:
