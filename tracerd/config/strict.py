@@ -41,7 +41,9 @@ def parse_toml(text: str, where: str) -> dict[str, object]:
     """
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise ConfigError(where, "is not TOML: nested too deeply") from error
+    except ValueError as error:            # TOMLDecodeError, and plain ones for numbers with thousands of digits
         raise ConfigError(where, f"is not TOML: {error}") from error
 
 
@@ -65,7 +67,7 @@ def validate(model: type[Model], document: dict[str, object], where: str) -> Mod
 def _told(model: type[BaseModel], detail: ErrorDetails, where: str) -> ConfigError:
     where = f"{where}: {'.'.join(str(part) for part in detail['loc'])}"
     if detail["type"] != "extra_forbidden":
-        return ConfigError(where, detail["msg"])
+        return ConfigError(where, detail["msg"].removeprefix("Value error, "))    # pydantic's, before what we say
     valid = _names_at(model, detail["loc"][:-1])
     return ConfigError(where, unknown_name("key", str(detail["loc"][-1]), valid))
 
