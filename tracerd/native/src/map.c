@@ -90,6 +90,7 @@ struct tr_map *tr_map_handle(struct tr_map_header *header)
     map->elements = (uint8_t *)header + header->elements_at;
     map->values = map->elements + header->value_in_element;
     map->buckets = (struct tr_bucket *)(void *)((uint8_t *)header + header->buckets_at);
+    map->bytes = header->bytes;
     map->stride = header->stride;
     map->cpu_stride = header->cpu_stride;
     map->seed = header->seed;
@@ -167,7 +168,7 @@ void tr_map_free(struct tr_map *map)
 {
     if (!map)
         return;
-    tr_os_release(map->header, (size_t)map->header->bytes);
+    tr_os_release(map->header, (size_t)map->bytes);
     free(map);
 }
 
@@ -194,7 +195,7 @@ void tr_map_stats(const struct tr_map *map, struct tr_map_stats *stats)
     *stats = (struct tr_map_stats){
         .max_entries = map->max_entries,
         .refused = __atomic_load_n(&h->refused, __ATOMIC_RELAXED),
-        .bytes = h->bytes,
+        .bytes = map->bytes,
     };
     if (tr_map_is_array(map->kind)) {
         stats->count = stats->rows = map->max_entries;

@@ -62,6 +62,7 @@ struct tr_map {
     uint8_t *elements;           /* hash elements, array values, ring data */
     uint8_t *values;             /* element 0's value */
     struct tr_bucket *buckets;
+    uint64_t bytes;              /* of the block */
     uint64_t stride;
     uint64_t cpu_stride;
     uint64_t seed;

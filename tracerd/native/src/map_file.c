@@ -172,10 +172,10 @@ struct tr_map *tr_map_open_file(int fd, const struct tr_map_shape *shape, struct
 
 void *tr_map_stage(const struct tr_map *map, int fd, char *error, size_t error_size)
 {
-    void *staging = map_file(fd, map->header->bytes, error, error_size);
+    void *staging = map_file(fd, map->bytes, error, error_size);
 
     if (staging)
-        memcpy(staging, map->header, (size_t)map->header->bytes);
+        memcpy(staging, map->header, (size_t)map->bytes);
     return staging;
 }
 
@@ -191,7 +191,7 @@ static void open_locks(struct tr_map_header *block)
 
 int tr_map_settle(struct tr_map *map, void *staging, int fd, char *error, size_t error_size)
 {
-    size_t bytes = (size_t)map->header->bytes;
+    size_t bytes = (size_t)map->bytes;
 
     if (tr_os_file_bytes(fd) != (int64_t)bytes) {
         snprintf(error, error_size, "was changed by someone else");
@@ -209,12 +209,12 @@ int tr_map_settle(struct tr_map *map, void *staging, int fd, char *error, size_t
 void tr_map_unstage(const struct tr_map *map, void *staging)
 {
     if (staging)
-        tr_os_release(staging, (size_t)map->header->bytes);
+        tr_os_release(staging, (size_t)map->bytes);
 }
 
 int tr_map_sync(const struct tr_map *map, int wait)
 {
-    return tr_os_sync(map->header, (size_t)map->header->bytes, wait);
+    return tr_os_sync(map->header, (size_t)map->bytes, wait);
 }
 
 int tr_map_file_layout(const void *head, uint64_t size, uint64_t file_bytes, struct tr_map_file_layout *layout,
