@@ -24,6 +24,7 @@ from tracerd.snapshot import MapSnapshot
 from tracerd.vm.map_blocks import Repair, asked, block_bytes, create_block, open_block, shape_of
 from tracerd.vm.map_files import LockedFile, file_name
 from tracerd.vm.map_home import Home
+from tracerd.vm.map_reader import MapFile as MapFile
 
 _LENGTH_BYTES = 4
 _NO_KEY = -2
