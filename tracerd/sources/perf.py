@@ -199,6 +199,7 @@ class PerfSource:
     def untrack(self) -> None:
         """Make no process events any more; their ledgers stay."""
         if self.processes is not None:
+            self.processes.end()
             self._past |= self._process_ledgers(self.processes)
             self.processes = None
             lib.tr_perf_untrack(self._live())
@@ -230,7 +231,7 @@ class PerfSource:
 
     def _process_ledgers(self, processes: ProcessEvents) -> dict[str, Ledger]:
         """Return the balance of process events, those of earlier trackers included."""
-        ledgers = processes.ledgers()
+        ledgers = processes.ledgers(self.events.open_now)
         return {name: ledger + self._past[name] if name in self._past else ledger for name, ledger in ledgers.items()}
 
     def _helping(self, processes: ProcessEvents) -> dict[str, Ledger]:

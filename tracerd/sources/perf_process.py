@@ -15,8 +15,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,7 @@ class ProcessEvents:
         self._followed: set[Follow] = set()
         self._wanted: list[str] = []
         self._seeded = False
+        self._ended = False
         self._perf: Any = None
         self._tracker: Any = None
 
@@ -136,9 +137,14 @@ class ProcessEvents:
         while (uid := lib.tr_processes_missing_user(self._tracker)) >= 0:
             lib.tr_processes_user(self._tracker, uid, os.fsencode(user_name(uid)))
 
-    def ledgers(self) -> dict[str, Ledger]:
-        """Return the ledgers of the process events that were asked for."""
-        return {event: self._ledger(event) for event in self._wanted}
+    def end(self) -> None:
+        """Tell the starts that still wait for an exec: the tracker is to be forgotten."""
+        self._ended = True
+        lib.tr_processes_flush(self._tracker, time.monotonic_ns())
+
+    def ledgers(self, open_now: Set[int]) -> dict[str, Ledger]:
+        """Return the ledgers of the process events that were asked for; `open_now` are the tracepoints still open."""
+        return {event: self._ledger(event, open_now) for event in self._wanted}
 
     def helpers(self) -> dict[str, int]:
         """Return the tracepoints (name, id) that `ledgers` do not count: their losses matter too."""
@@ -157,11 +163,15 @@ class ProcessEvents:
         lib.tr_processes_statistics(self._tracker, raw)
         return {"processes": raw.processes, "processes_evicted": raw.evicted, "starts_early": raw.early}
 
-    def _ledger(self, event: str) -> Ledger:
+    def _ledger(self, event: str, open_now: Set[int]) -> Ledger:
         raw: Any = ffi.new("struct tr_ledger *")
         if lib.tr_perf_process_ledger(self._perf, KINDS[event], raw) < 0:
             raise RunError(event, "its counter cannot be read")
-        return ledger(raw, self._via(event))
+        found = ledger(raw, self._via(event))
+        if self._ended and self._layouts[_RECORDS[event]].id in open_now:
+            # Its tracepoint goes on for others: what is in the rings now becomes no process event any more.
+            found = replace(found, produced=found.produced - found.missing)
+        return found
 
     def _via(self, event: str) -> str:
         """Say where an event comes from, and what is not seen that way."""

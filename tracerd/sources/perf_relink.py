@@ -78,9 +78,11 @@ class PerfRelink:
         pause(self._exchange)
 
     def finish(self, pause: Pause) -> None:
-        """Close what no link needs any more."""
+        """Close what no link needs any more; then forget the processes, when their last records have been taken."""
         events = self._source.events
         events.close(sorted(events.open_now - self._needed), pause)
+        if self._source.processes is not None and not self._wanted.processes:
+            pause(self._untrack)
 
     def abandon(self) -> None:
         """Close what was opened for nothing."""
@@ -99,14 +101,15 @@ class PerfRelink:
 
     def _exchange_processes(self) -> None:
         source, processes = self._source, self._processes
-        if not self._wanted.processes:
-            if processes is not None:
-                source.untrack()
+        if processes is None:
             return
-        assert processes is not None
         if source.processes is None:
             source.track(processes)
         processes.link(self._wanted.processes, source.events.numbers)
+
+    def _untrack(self) -> None:
+        with self._source.events.lock:
+            self._source.untrack()
 
 
 def at_once(work: Callable[[], None]) -> None:
