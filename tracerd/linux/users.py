@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 
 def every_user() -> Iterator[tuple[int, str]]:
@@ -21,3 +23,28 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whom a process can become: user, group, and further groups."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+def account(user: str) -> Account | None:
+    """Return a user by name or number; None if nobody has that name. A number that nobody has is a user with a group of
+    the same number and no other groups."""
+    import pwd
+
+    try:
+        entry = pwd.getpwuid(int(user)) if _is_number(user) else pwd.getpwnam(user)
+    except KeyError:
+        return Account(int(user), int(user), ()) if _is_number(user) else None
+    return Account(entry.pw_uid, entry.pw_gid, tuple(os.getgrouplist(entry.pw_name, entry.pw_gid)))
+
+
+def _is_number(user: str) -> bool:
+    return user.isascii() and user.isdigit() and int(user) < 0xFFFFFFFF

@@ -85,7 +85,7 @@ class Process:
                 raise Broken(self._epitaph())
             if hello.code != self._code:
                 # Ours is in memory, its on disk: it may know helpers or contexts that our engines do not.
-                raise Broken("tracerd was replaced by another version since it started; restart it")
+                raise Broken("its process is of another version of tracerd or Python; restart tracerd after upgrades")
             self._walls = hello.walls
         return self._walls
 
