@@ -102,6 +102,17 @@ class SourceError(TracerdError):
 
 
 @dataclass(eq=False)
+class ExportError(TracerdError):
+    """What was collected could not be handed over; it stays as it is, and the next attempt has it again."""
+
+    what: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.cause}"
+
+
+@dataclass(eq=False)
 class CompileError(TracerdError):
     """A C source does not compile; `messages` are the compiler's own."""
 
