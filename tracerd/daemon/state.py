@@ -141,10 +141,12 @@ class StateDir:
                 file.write(f"{os.getpid()}\n")
 
     def _holder(self, directory: int) -> str:
-        with contextlib.suppress(OSError):
-            with os.fdopen(os.open(_HOLDER, os.O_RDONLY | _NOFOLLOW, dir_fd=directory), "rb") as file:
-                return file.read(32).decode("ascii", "replace").strip()
-        return ""
+        try:
+            descriptor = os.open(_HOLDER, os.O_RDONLY | _NOFOLLOW, dir_fd=directory)
+        except OSError:
+            return ""
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(32).decode("ascii", "replace").strip()
 
     def _clean(self, directory: int) -> None:
         for name in os.listdir(directory):
