@@ -102,6 +102,17 @@ class SourceError(TracerdError):
 
 
 @dataclass(eq=False)
+class NotFound(TracerdError):
+    """Nothing live has that id or name; `known` are some that exist."""
+
+    what: str
+    known: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"no {self.what}" + (f"; there are: {', '.join(self.known[:12])}" if self.known else "")
+
+
+@dataclass(eq=False)
 class ExportError(TracerdError):
     """What was collected could not be handed over; it stays as it is, and the next attempt has it again."""
 

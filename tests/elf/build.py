@@ -19,6 +19,7 @@ REFUSED = re.findall(r"^#ifdef (\w+)", (OBJECTS / "refused.bpf.c").read_text(), 
 TARGETS = {
     "linked.bpf.o": ("linked.bpf.c",),
     "types.bpf.o": ("types.bpf.c",),
+    "pinned.bpf.o": ("pinned.bpf.c",),
     "no_debug_maps.bpf.o": ("refused.bpf.c", "-DCALLBACK", "-g0"),
     "big_endian.bpf.o": ("refused.bpf.c", "-target", "bpfeb"),
     **{f"refused_{why.lower()}.bpf.o": ("refused.bpf.c", f"-D{why}") for why in REFUSED},

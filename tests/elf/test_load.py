@@ -72,6 +72,12 @@ def test_maps_have_the_declared_attributes(linked: ObjectSpec) -> None:
     assert [each.path for each in flatten(linked.btf, counts.value_type)] == ["count", "slots"]
 
 
+def test_a_map_says_whether_it_is_kept_under_its_name() -> None:
+    """__uint(pinning, LIBBPF_PIN_BY_NAME) pins; LIBBPF_PIN_NONE and silence do not."""
+    spec = load(OBJECTS / "pinned.bpf.o")
+    assert {each.name: each.pinned for each in spec.maps} == {"kept": True, "loose": False, "plain": False}
+
+
 def test_data_sections_are_maps_of_one_element(linked: ObjectSpec) -> None:
     """.rodata is read only, .data has its contents, .bss is zero, literals count too; BTF names the variables."""
     found = {each.name: each for each in linked.maps}

@@ -18,7 +18,7 @@ MESSAGES = {
     "KCONFIG": "refers to 'LINUX_KERNEL_VERSION', which the object only declares",
     "CALLBACK": "function 'program', instruction 2: takes the address of function 'each'; callbacks are not supported",
     "MAP_IN_MAP": "map 'outer' holds maps or programs (__array(values, …)), which is not supported yet",
-    "PINNED": "map 'pinned' is pinned by name, which is not supported yet; remove __uint(pinning, …)",
+    "PINNED": "map 'pinned' is pinned in a way that is not known; __uint(pinning, LIBBPF_PIN_BY_NAME) is",
     "UNKNOWN_ATTRIBUTE": "map 'odd' has the attribute 'color', which is not supported; remove it",
     "SIZE_MISMATCH": "map 'odd' has a value_size of 8, its value has 4 bytes",
     "POINTER_IN_DATA": "section '.data', byte 0: holds the address of '.rodata.str1.1'",

@@ -1,38 +1,17 @@
-"""The verifier's own process: it answers, it is held to its limits, and its death costs one load at most."""
+"""The verifier's own process: it answers, it is there when there is something to prove, and it goes again."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
 
+from tests.sandbox.jobs import SAFE, UNSAFE, job
 from tracerd.errors import VerifierUnavailable
-from tracerd.isa.assemble_llvm import parse_llvm
-from tracerd.isa.encode import encode
-from tracerd.verifier.job import Job, Options, Rejection, VerifiedProgram
-from tracerd.verifier.sandbox import Verifier
-
-SAFE = "r0 = 0\nexit"
-UNSAFE = "r0 = *(u64 *)(r10 - 8)\nexit"
-
-
-def job(text: str, seconds: float = 5.0) -> Job:
-    code = parse_llvm(text)
-    return Job(
-        program="p",
-        platform="linux",
-        type="tracepoint",
-        code=encode(code),
-        subprograms=(("p", 0, len(code)),),
-        maps=(),
-        lines=((0, "p.bpf.c", 7, "return *x;"),),
-        options=Options(seconds=seconds),
-    )
+from tracerd.verifier.job import Rejection, VerifiedProgram
+from tracerd.verifier.sandbox import Verifier, VerifierStatistics
 
 
 @pytest.fixture
@@ -59,30 +38,10 @@ def test_a_rejection_names_instruction_source_line_register_and_need(verifier: V
 
 def test_the_process_stays_warm_over_many_jobs(verifier: Verifier) -> None:
     """Ten proofs, one process."""
-    first = verifier.pid
+    first = verifier.start()
     for _ in range(10):
         assert isinstance(verifier.verify(job(SAFE)), VerifiedProgram)
     assert verifier.pid == first
-
-
-def test_a_killed_verifier_costs_one_load_and_comes_back(verifier: Verifier) -> None:
-    """A death during a proof is told as its cause; the next proof runs in a new process."""
-    assert isinstance(verifier.verify(job(SAFE)), VerifiedProgram)
-    first = verifier.pid
-    os.kill(first, signal.SIGKILL)
-    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
-    assert isinstance(verifier.verify(job(SAFE)), VerifiedProgram)
-    assert verifier.pid != first
-
-
-def test_a_hung_verifier_is_killed_after_its_budget() -> None:
-    """A process that does not answer is killed, and the load fails with the reason."""
-    with Verifier(grace_seconds=0.3) as verifier:
-        assert isinstance(verifier.verify(job(SAFE)), VerifiedProgram)
-        os.kill(verifier.pid, signal.SIGSTOP)
-        with pytest.raises(VerifierUnavailable, match="no verdict within"):
-            verifier.verify(job(SAFE, seconds=0.1))
-        assert isinstance(verifier.verify(job(SAFE)), VerifiedProgram)
 
 
 def test_garbage_instead_of_a_program_is_an_answer_not_a_crash(verifier: Verifier) -> None:
@@ -92,15 +51,67 @@ def test_garbage_instead_of_a_program_is_an_answer_not_a_crash(verifier: Verifie
     assert isinstance(verifier.verify(job(SAFE)), VerifiedProgram)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="resource limits of the child are POSIX here")
-@pytest.mark.parametrize(
-    "attempt",
-    ["open('/etc/hostname')", "open('/tmp/tracerd-should-not-exist', 'w')", "socket.socket()"],
-)
-def test_the_confined_process_can_open_nothing(attempt: str) -> None:
-    """After `confine` neither files nor sockets can be had."""
-    code = (
-        "import os, socket, sys\nfrom tracerd.verifier.sandbox.confine import confine\n"
-        f"os.dup(1)\nconfine(512)\ntry:\n    {attempt}\nexcept OSError as refused:\n    sys.exit(7)\n"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 7
+def test_a_verifier_without_a_job_has_no_process() -> None:
+    """Making one costs nothing; closing it neither."""
+    with Verifier() as verifier:
+        assert verifier.pid is None
+    assert verifier.statistics() == VerifierStatistics()
+
+
+def test_start_does_not_wait_and_names_the_process(verifier: Verifier) -> None:
+    """A process that is started early is the one that proves."""
+    pid = verifier.start()
+    assert verifier.start() == pid
+    verifier.verify(job(SAFE))
+    assert verifier.pid == pid
+
+
+def test_an_idle_process_is_ended_and_comes_back() -> None:
+    """After `idle_seconds` without a job the process is gone; every start and end is told by its id."""
+    started: list[int] = []
+    ended: list[int] = []
+    with Verifier(idle_seconds=0.3, on_start=started.append, on_end=ended.append) as verifier:
+        for _ in range(2):
+            assert isinstance(verifier.verify(job(SAFE)), VerifiedProgram)
+            assert len(started) == len(ended) + 1
+            wait_until(lambda: len(ended) == len(started))
+            assert verifier.pid is None
+        assert ended == started
+        assert len(set(started)) == 2
+
+
+def test_jobs_keep_a_process_from_being_idle() -> None:
+    """The time counts from the last job, not from the first."""
+    with Verifier(idle_seconds=1.0) as verifier:
+        first = verifier.start()
+        end = time.monotonic() + 2.0
+        while time.monotonic() < end:
+            verifier.verify(job(SAFE))
+            assert verifier.pid == first
+            time.sleep(0.1)
+
+
+def test_rest_ends_the_process_and_the_next_job_starts_another(verifier: Verifier) -> None:
+    """A process has the rights of the moment it was started in: after `rest` there is a new one."""
+    first = verifier.start()
+    verifier.verify(job(SAFE))
+    verifier.rest()
+    assert verifier.pid is None
+    verifier.verify(job(SAFE))
+    assert verifier.pid not in (None, first)
+
+
+def test_nothing_is_proved_after_close(verifier: Verifier) -> None:
+    """A closed verifier refuses in words and starts nothing."""
+    verifier.close()
+    with pytest.raises(VerifierUnavailable, match="was closed"):
+        verifier.verify(job(SAFE))
+    assert verifier.pid is None
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for something that another thread does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)

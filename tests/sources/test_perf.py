@@ -127,6 +127,35 @@ def test_a_helper_process_can_be_ignored_too() -> None:
     assert ledger.filtered >= 1000
 
 
+def test_a_forgotten_process_is_of_the_machine_again() -> None:
+    """Processes come and go while events flow: any number of them, sixteen at a time, from another thread."""
+    count = Native(COUNT)
+    with opened({"syscall:getppid:enter": count}, need=12) as source:
+        child = start("import sys; sys.stdin.read(); hammer(1000, 0)", stdin=subprocess.PIPE)
+
+        def come_and_go() -> None:
+            for pid in range(1, 200):
+                source.ignore((1 << 22) + pid)
+                source.forget((1 << 22) + pid)
+            source.ignore(child.pid)
+            source.forget(child.pid)
+
+        other = threading.Thread(target=come_and_go)
+        other.start()
+        source.pump(20)
+        other.join()
+        for pid in range(15):                # and this process
+            source.ignore((1 << 22) + pid)
+        with pytest.raises(SourceError, match="more than 16"):
+            source.ignore(1 << 23)
+        assert child.stdin is not None
+        child.stdin.close()
+        pump_until_end(source, child)
+    seen = count.words(child.pid << 32 | child.pid)
+    assert seen is not None
+    assert seen[0] == 1000
+
+
 def test_names_follow_fork_exec_and_rename() -> None:
     """A process that starts, runs a program, is renamed and ends is always seen under the name it had then."""
     fork, execed, ended = Native(COUNT), Native(COUNT), Native(COUNT)

@@ -41,6 +41,7 @@ def command(code_integrity: Integrity, as_json: bool) -> None:
     """Try everything tracerd needs and say what is there, what is not, and what to do about it."""
     findings = [
         _tried("verifier process", lambda: f"a process of its own proved {_proved().job.program!r}"),
+        _walls(),
         _tried("live events (perf)", _perf),
         _tried("tracepoint layouts (tracefs)", _tracefs),
         _process_events(),
@@ -80,6 +81,20 @@ def _proved(kind: str = "tracepoint") -> VerifiedProgram:
     if isinstance(outcome, Rejection):
         raise outcome
     return outcome
+
+
+def _walls() -> Finding:
+    """Say what holds the verifier's process, as it reports it itself before its first job."""
+    feature = "verifier process, confined"
+    try:
+        with Verifier() as verifier:
+            walls = verifier.walls()
+    except TracerdError as error:
+        return Finding(feature, "missing", str(error))
+    named = [f"{wall.name} {wall.detail}".strip() for wall in walls if wall.in_force]
+    lacking = [f"without {wall.name} ({wall.detail})" for wall in walls if not wall.in_force]
+    fix = "Linux 6.3 or later has all of it; a container's own filter may forbid some" if lacking else ""
+    return Finding(feature, "missing" if lacking else "available", ", ".join(lacking + named), fix)
 
 
 def _perf() -> str:

@@ -15,6 +15,7 @@ from tracerd.elf.spec import MapSpec
 
 DECLARATIONS = ".maps"
 LEGACY = "maps"
+PIN_NONE, PIN_BY_NAME = 0, 1             # libbpf's enum libbpf_pin_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class _Declaration:
             flags=self._numbers.get("map_flags", 0),
             key_type=self._types.get("key"),
             value_type=self._types.get("value"),
+            pinned=self._numbers.get("pinning") == PIN_BY_NAME,
         )
 
     def _read(self, member: Member) -> None:
@@ -117,8 +119,9 @@ class _Declaration:
             case "key" | "value":
                 self._types[member.name] = self._pointed(member)
             case "pinning":
-                if self._number(member):
-                    self._refuse("is pinned by name, which is not supported yet; remove __uint(pinning, …)")
+                self._numbers[member.name] = self._number(member)
+                if self._numbers[member.name] not in (PIN_NONE, PIN_BY_NAME):
+                    self._refuse("is pinned in a way that is not known; __uint(pinning, LIBBPF_PIN_BY_NAME) is")
             case "values":
                 self._refuse("holds maps or programs (__array(values, …)), which is not supported yet")
             case _:

@@ -53,6 +53,7 @@ class MapSpec:
     value_type: int | None = None
     contents: bytes = b""
     read_only: bool = False           # programs may not write it (.rodata)
+    pinned: bool = False              # declared to be kept under its name: __uint(pinning, LIBBPF_PIN_BY_NAME)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from cffi import FFI
 
 HERE = Path("tracerd/native")
 BORDER = (
-    "run", "maps", "interpreter", "links", "ticks", "etw", "batch", "recorder", "contexts", "processes", "perf",
-    "linux", "proc", "etl",
+    "run", "maps", "map_files", "interpreter", "links", "ticks", "etw", "batch", "recorder", "contexts", "processes",
+    "perf", "linux", "proc", "etl",
 )
 """Border headers in the order in which they depend on one another."""
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from tracerd.config import Probe
 from tracerd.elf.load import load
-from tracerd.elf.spec import ObjectSpec
+from tracerd.elf.spec import MapSpec, ObjectSpec
 from tracerd.platforms.linux import LINUX
-from tracerd.platforms.model import Platform
+from tracerd.platforms.model import MapKind, Platform
 from tracerd.runtime.program import Program, prove
 from tracerd.runtime.rings import RingReader, rings_of
 from tracerd.runtime.tables import ProbeViews
 from tracerd.snapshot import MapSnapshot
 from tracerd.verifier.job import Options, VerifiedProgram
-from tracerd.verifier.sandbox import Verifier
+from tracerd.verifier.verdict import Prover
 from tracerd.vm import engine
+from tracerd.vm.code_cache import CodeCache
 from tracerd.vm.maps import Map
 from tracerd.vm.policy import Asked, EngineChoice, Integrity, choice_here, lock_the_door
 
@@ -30,6 +33,7 @@ class LoadedProbe:
     programs: dict[str, Program]
     views: ProbeViews
     rings: tuple[RingReader, ...]
+    release: Callable[[Map], None] = Map.close
 
     def snapshot(self) -> dict[str, MapSnapshot]:
         """Copy every map with keys; constant data is left out."""
@@ -41,7 +45,7 @@ class LoadedProbe:
         for program in self.programs.values():
             program.executable.close()
         for each in self.maps.values():
-            each.close()
+            self.release(each)
 
 
 def lock_if_enforced(integrity: Integrity) -> bool:
@@ -52,14 +56,19 @@ def lock_if_enforced(integrity: Integrity) -> bool:
 def load_probe(
     probe: Probe,
     cpus: int,
-    verifier: Verifier,
+    verifier: Prover,
     *,
     asked: Asked,
     integrity: Integrity,
     options: Options,
     background: bool,
+    maps_of: Maps | None = None,
+    code_cache: CodeCache | None = None,
 ) -> LoadedProbe:
     """Read, prove and prepare a probe; its per-CPU maps get `cpus` slots. With `background` it is compiled meanwhile.
+
+    Without attach points all programs of the object are loaded. `maps_of` makes the maps, by default anonymous ones.
+    Proofs come from wherever `verifier` has them, compiled code from `code_cache`.
 
     Raises:
         ObjectError, ConfigError, Rejection, VerifierUnavailable, PolicyRefusal, NotSupported, RunError.
@@ -67,33 +76,65 @@ def load_probe(
     choice = choice_here(asked, integrity)
     spec = load(probe.object)
     views = ProbeViews(probe.views, spec)
-    proved = prove(verifier, spec, [name for name, _ in probe.attach], LINUX, options)
-    maps = make_maps(spec, cpus, LINUX)
+    names = [name for name, _ in probe.attach] or [program.name for program in spec.programs]
+    proved = prove(verifier, spec, names, LINUX, options)
+    maps_of = maps_of or AnonymousMaps()
+    maps = make_maps(spec, cpus, LINUX, maps_of)
+    programs: dict[str, Program] = {}
     try:
-        programs = {name: _prepare(verified, maps, choice, background) for name, verified in proved.items()}
+        for name, verified in proved.items():
+            programs[name] = _prepare(verified, maps, choice, background, code_cache)
     except BaseException:
+        for program in programs.values():
+            program.executable.close()
         for each in maps:
-            each.close()
+            maps_of.release(each)
         raise
-    return LoadedProbe(probe, spec, {each.name: each for each in maps}, programs, views, rings_of(maps))
+    by_name = {each.name: each for each in maps}
+    return LoadedProbe(probe, spec, by_name, programs, views, rings_of(maps), maps_of.release)
 
 
-def make_maps(spec: ObjectSpec, cpus: int, platform: Platform) -> list[Map]:
+class Maps(Protocol):
+    """Who makes the maps of an object, and takes them back."""
+
+    def make(self, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:
+        """Return a map for a spec of an object."""
+
+    def release(self, made: Map) -> None:
+        """The object needs it no more."""
+
+
+class AnonymousMaps:
+    """Maps in memory, each its object's own."""
+
+    def make(self, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:  # noqa: ARG002  the protocol's
+        """Return a new map."""
+        return Map(spec, kind, cpus)
+
+    def release(self, made: Map) -> None:
+        """Free it."""
+        made.close()
+
+
+def make_maps(spec: ObjectSpec, cpus: int, platform: Platform, maps_of: Maps | None = None) -> list[Map]:
     """Make all maps of an object, in its order (programs refer to them by index).
 
     Raises:
-        ObjectError: a map cannot be made.
+        ObjectError, RunError: a map cannot be made.
     """
+    maps_of = maps_of or AnonymousMaps()
     made: list[Map] = []
     try:
         for each in spec.maps:
-            made.append(Map(each, platform.maps[each.type], cpus))
+            made.append(maps_of.make(each, spec, platform.maps[each.type], cpus))
     except BaseException:
         for each_made in made:
-            each_made.close()
+            maps_of.release(each_made)
         raise
     return made
 
 
-def _prepare(verified: VerifiedProgram, maps: list[Map], choice: EngineChoice, background: bool) -> Program:
-    return Program(verified, choice, engine.prepare(verified, maps, choice, background=background))
+def _prepare(
+    verified: VerifiedProgram, maps: list[Map], choice: EngineChoice, background: bool, cache: CodeCache | None
+) -> Program:
+    return Program(verified, choice, engine.prepare(verified, maps, choice, background=background, cache=cache))

@@ -13,7 +13,7 @@ from tracerd.sources.base import LinkRequest
 from tracerd.sources.names import parse_attach
 from tracerd.verifier.job import Options, Rejection, VerifiedProgram
 from tracerd.verifier.prepare import make_job
-from tracerd.verifier.sandbox import Verifier
+from tracerd.verifier.verdict import Prover
 from tracerd.vm.engine import Executable
 from tracerd.vm.policy import EngineChoice
 
@@ -58,7 +58,7 @@ class Program:
 
 
 def prove(
-    verifier: Verifier, obj: ObjectSpec, names: Sequence[str], platform: Platform, options: Options
+    verifier: Prover, obj: ObjectSpec, names: Sequence[str], platform: Platform, options: Options
 ) -> dict[str, VerifiedProgram]:
     """Prove the named programs of an object.
 

@@ -45,7 +45,7 @@ class Pump:
         self._thread.start()
 
     def pause(self, work: Callable[[], None]) -> None:
-        """Do something between two turns of the pump, in its thread; at once if it does not run. Raises what it raises."""
+        """Do something between two turns, in the pump's thread; at once if it does not run. Raises what that raises."""
         errand = _Errand(work)
         self._errands.put(errand)
         if self._thread.is_alive():
@@ -70,6 +70,11 @@ class Pump:
         self._collect()
         if self._error is not None:
             raise self._error
+
+    @property
+    def failure(self) -> str:
+        """Why the thread ended before its time; "" if it did not."""
+        return str(self._error) if self._error is not None and self.ended.is_set() else ""
 
     def statistics(self) -> Mapping[str, Ledger]:
         """Return the source's ledgers by event."""

@@ -20,7 +20,7 @@ from tracerd.runtime.rings import RingReader
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Ledger, ProgramStatistics, Table
 from tracerd.sources.base import LinkRequest
-from tracerd.sources.choose import LiveOptions, Serving, choose_sources
+from tracerd.sources.choose import LiveOptions, OwnPids, Serving, choose_sources
 from tracerd.verifier.job import Options
 from tracerd.verifier.sandbox import Verifier
 from tracerd.views.spec import ViewSpec
@@ -47,7 +47,10 @@ class Session:
         self.settings = settings or Settings()
         self.probes: dict[str, LoadedProbe] = {}
         lock_if_enforced(self.settings.code_integrity)
-        self._verifier = Verifier(self.settings.verify.memory_mb)
+        self._own: list[OwnPids] = []        # sources that filter the events of our processes
+        self._verifier = Verifier(
+            self.settings.verify.memory_mb, on_start=self._own_process_started, on_end=self._own_process_ended
+        )
         self._wanted: dict[str, Probe] = {}
         self._pumps: list[Pump] = []
         self._started_ns = 0
@@ -134,7 +137,8 @@ class Session:
     def _start(self) -> None:
         points = [source for probe in self._wanted.values() for _, source in probe.attach]
         settings = self.settings
-        chosen = choose_sources(points, settings.recording, settings.live, (self._verifier.pid,), settings.speed)
+        chosen = choose_sources(points, settings.recording, settings.live, (self._verifier.start(),), settings.speed)
+        self._own = [serving.own for serving in chosen if serving.own is not None]
         self._offset_ns = next((each.clock_offset_ns for each in chosen if each.clock_offset_ns is not None), None)
         self._pumps = [Pump(serving, self._empty_rings) for serving in chosen]
         cpus = max((serving.cpus for serving in chosen), default=1)
@@ -157,6 +161,14 @@ class Session:
 
     def _before_events(self) -> None:
         """Do what must be done once all is loaded and nothing runs yet: for sessions that scripts use."""
+
+    def _own_process_started(self, pid: int) -> None:
+        for source in self._own:
+            source.ignore(pid)
+
+    def _own_process_ended(self, pid: int) -> None:
+        for source in self._own:
+            source.forget(pid)
 
     @property
     def _awaited(self) -> list[Pump]:

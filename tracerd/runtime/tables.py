@@ -27,6 +27,11 @@ class ProbeViews:
                 raise ConfigError(f"view {view.name!r}", f"no map {view.map!r}; the object has: {', '.join(shown)}")
             check(view, self._columns[view.map])
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tables' names."""
+        return tuple(view.name for view in self._views)
+
     def tables(self, maps: dict[str, MapSnapshot]) -> list[tuple[ViewSpec, Table]]:
         """Return every view with its table at one moment."""
         return [(view, build(view, self._columns[view.map], maps[view.map])) for view in self._views]

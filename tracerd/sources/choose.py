@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, unique
 from pathlib import Path
+from typing import Protocol
 
 from tracerd.errors import ConfigError, NotSupported, SourceError
 from tracerd.linux.cpus import cpu_slots
@@ -21,6 +23,21 @@ from tracerd.sources.trec.source import TrecSource
 TRACEABLE = ("process:start", "process:exit")
 """What comes from tracepoints where they are permitted, and is polled elsewhere."""
 
+NO_LIVE_ETW = (
+    "live ETW sessions need Windows and come with a later version; give a recording: tracerd replay FILE.etl PROBE"
+)
+
+
+@unique
+class MachineSource(Enum):
+    """The sources of this machine's events, in the order in which they are opened; they are stopped in the other order,
+    so begin programs run before all events and end programs after them.
+    """
+
+    TIMER = "timer"
+    SYSTEM = "system"
+    PERF = "perf"
+
 
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
@@ -31,12 +48,20 @@ class LiveOptions:
     poll: bool = False
 
 
+class OwnPids(Protocol):
+    """Whose events are filtered, as they come and go. From any thread, at any time."""
+
+    def ignore(self, pid: int) -> None: ...
+    def forget(self, pid: int) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """A source, how many CPUs its events come from, and the attach names it serves.
 
     A session is over when all sources have ended that are not `background`. `clock_offset_ns` is unix time minus the
-    clock of a recording's events; None: they are this machine's.
+    clock of a recording's events; None: they are this machine's. `own` is where to say which of the processes that the
+    events come from are ours.
     """
 
     source: EventSource
@@ -44,6 +69,7 @@ class Serving:
     events: tuple[str, ...]
     background: bool = False
     clock_offset_ns: int | None = None
+    own: OwnPids | None = None
 
 
 def choose_sources(
@@ -94,18 +120,37 @@ def _machine(
     live: list[AttachName], cpus: int, slot: int, options: LiveOptions, own_pids: Iterable[int]
 ) -> Iterator[Serving]:
     """Yield the sources of this machine's events; what is polled runs in the per-CPU slot `slot`, behind the `cpus`."""
-    traced = [name for name in live if name.kind.live_linux]
-    polled = [name for name in live if name.kind.system]
-    if not options.poll and any(name.text in TRACEABLE for name in polled) and PerfSource.permitted() is None:
-        traced += [name for name in polled if name.text in TRACEABLE]
-        polled = [name for name in polled if name.text not in TRACEABLE]
+    served = machine_sources(live, poll=options.poll)
+    traced, polled = served[MachineSource.PERF], served[MachineSource.SYSTEM]
     if polled:
         yield Serving(SystemSource(slot, options.system), slot + 1, _texts(polled))
     if traced:
         perf = PerfSource(options.perf, cpus)
         for pid in own_pids:
             perf.ignore(pid)
-        yield Serving(perf, perf.cpus, _texts(traced))
+        yield Serving(perf, perf.cpus, _texts(traced), own=perf)
+
+
+def machine_sources(names: Sequence[AttachName], *, poll: bool) -> dict[MachineSource, list[AttachName]]:
+    """Sort names by the source of this machine that serves them.
+
+    Raises:
+        NotSupported: none does.
+    """
+    for name in names:
+        if name.kind.etw:
+            raise NotSupported(f"live events of {name.text!r}", NO_LIVE_ETW)
+    traced = not poll and any(name.text in TRACEABLE for name in names) and PerfSource.permitted() is None
+    served: dict[MachineSource, list[AttachName]] = {source: [] for source in MachineSource}
+    for name in names:
+        served[_source_of(name, traced=traced)].append(name)
+    return served
+
+
+def _source_of(name: AttachName, *, traced: bool) -> MachineSource:
+    if name.kind.timed:
+        return MachineSource.TIMER
+    return MachineSource.PERF if name.kind.live_linux or (traced and name.text in TRACEABLE) else MachineSource.SYSTEM
 
 
 def _replayed(path: Path, names: list[AttachName], speed: float | None) -> Serving:
@@ -136,11 +181,7 @@ def _recordings(names: Iterable[AttachName], recording: Path | None) -> dict[Pat
         elif recording is not None:
             files.setdefault(recording, []).append(name)
         elif name.kind.etw:
-            raise NotSupported(
-                f"live events of {name.text!r}",
-                "live ETW sessions need Windows and come with a later version; "
-                "give a recording: tracerd replay FILE.etl PROBE",
-            )
+            raise NotSupported(f"live events of {name.text!r}", NO_LIVE_ETW)
     return files
 
 

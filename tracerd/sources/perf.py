@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,7 @@ class PerfSource:
         self.processes: ProcessEvents | None = None
         self._past: dict[str, Ledger] = {}   # of process events that were asked for before
         self._ignored = set[int]() if self.options.include_self else {os.getpid()}
+        self._ignoring = threading.Lock()    # the list has one writer, and must not be freed under it
         self._cpus: tuple[int, ...] = ()
         self._sweep = Sweep()
 
@@ -93,12 +95,24 @@ class PerfSource:
         return None
 
     def ignore(self, pid: int) -> None:
-        """Count the events of another process of ours as filtered, like those of this one. Before or after `open`."""
+        """Count the events of another process of ours as filtered, like those of this one. At any time, any thread.
+
+        Raises:
+            SourceError: it would be one too many.
+        """
         if self.options.include_self:
             return
-        self._ignored.add(pid)
-        if self._perf is not None:
-            self._ignore_now(pid)
+        with self._ignoring:
+            self._ignored.add(pid)
+            if self._perf is not None:
+                self._ignore_now(pid)
+
+    def forget(self, pid: int) -> None:
+        """Take back `ignore`, for a process that has ended: its id may become another's. At any time, any thread."""
+        with self._ignoring:
+            self._ignored.discard(pid)
+            if self._perf is not None:
+                lib.tr_perf_ignore_pid(self._perf, pid, 0)
 
     def open(self, links: list[LinkRequest]) -> None:
         """Make the rings, the events and the links, and let the events in.
@@ -115,8 +129,9 @@ class PerfSource:
         try:
             wanted = wanted_of(links)
             self._make_rings(online())
-            for pid in self._ignored:
-                self._ignore_now(pid)
+            with self._ignoring:
+                for pid in self._ignored:
+                    self._ignore_now(pid)
             self._begin(lib.tr_perf_start_tasks)
             seed(self._perf)             # after task records were let in, so that no thread can slip between
             relink = PerfRelink(self, wanted)
@@ -207,9 +222,10 @@ class PerfSource:
 
     def close(self) -> None:
         """Release everything. May be called twice."""
-        if self._perf is not None:
-            lib.tr_perf_free(self._perf)
-            self._perf = None
+        with self._ignoring:
+            if self._perf is not None:
+                lib.tr_perf_free(self._perf)
+                self._perf = None
         self.processes = None
 
     def _process_ledgers(self, processes: ProcessEvents) -> dict[str, Ledger]:

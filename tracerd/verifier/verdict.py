@@ -5,12 +5,31 @@ The only place that makes a `VerifiedProgram`.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from tracerd.elf.spec import SourceLine
 from tracerd.verifier.job import Certificate, Job, Refutation, Rejection, VerifiedProgram
 
 
+class Prover(Protocol):
+    """Whatever comes to a verdict: a process, this process, or a store of earlier proofs."""
+
+    def verify(self, job: Job) -> VerifiedProgram | Rejection:
+        """Prove one program.
+
+        Raises:
+            VerifierUnavailable: there is nobody to prove it; nothing was proved, so nothing runs.
+        """
+
+
 def accepted(job: Job, certificate: Certificate) -> VerifiedProgram:
-    """Join a job with its proof."""
+    """Join a job with its proof.
+
+    Raises:
+        ValueError: the certificate is another job's.
+    """
+    if certificate.digest != job.digest():
+        raise ValueError(f"a certificate for {certificate.digest[:16]}… does not prove {job.program}")
     return VerifiedProgram(job, certificate)
 
 

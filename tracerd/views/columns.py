@@ -57,6 +57,14 @@ class MapColumns:
         leaf = self._values[path]
         return _merge(_take(snapshot.values, leaf), leaf, merge)
 
+    def all(self, snapshot: MapSnapshot) -> dict[str, Column]:
+        """Return every column, with the values of each CPU: shape (rows, cpus, …) where there are several."""
+        taken = {path: _take(snapshot.keys[:, None, :], leaf)[:, 0] for path, leaf in self._keys.items()}
+        for path, leaf in self._values.items():
+            column = _take(snapshot.values, leaf)
+            taken[path] = column[:, 0] if column.shape[1] == 1 else column
+        return taken
+
 
 def _leaves(half: str, btf: Btf | None, type_id: int | None, size: int) -> dict[str, Field]:
     if btf is None or not type_id:

@@ -55,6 +55,12 @@ class Codec:
         """True if this is a data section: a dictionary written to it changes only the variables it names."""
         return self._type is not None and isinstance(self._type[0].resolve(self._type[1]), t.DataSection)
 
+    @property
+    def text(self) -> bool:
+        """True if values are given and read as text: `char[n]`."""
+        found = self._type[0].resolve(self._type[1]) if self._type is not None else None
+        return self._type is not None and isinstance(found, t.Array) and _is_char(self._type[0].resolve(found.element))
+
     def encode(self, value: object, what: str, before: bytes | None = None) -> bytes:
         """Return the bytes of a value; bytes of the right length are taken as they are.
 

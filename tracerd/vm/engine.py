@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tracerd.errors import NotSupported
 from tracerd.native import ffi, lib
 from tracerd.verifier.job import VerifiedProgram
+from tracerd.vm.code_cache import CodeCache
 from tracerd.vm.contexts import native_context
 from tracerd.vm.interpreter import DEFAULT_FUEL, Interpreter
 from tracerd.vm.maps import Map
@@ -81,7 +82,7 @@ class Executable:
         """What runs now: the interpreter until compiled code has taken over."""
         return "jit" if self._code is not None else "interpreter"
 
-    def compile(self, level: int = 2, *, background: bool = False) -> None:
+    def compile(self, level: int = 2, *, background: bool = False, cache: CodeCache | None = None) -> None:
         """Compile and put the code in the interpreter's place; a run that has begun ends where it began.
 
         With `background` a thread does it, and `compiled` tells how it ended; the interpreter serves until then, and
@@ -91,17 +92,17 @@ class Executable:
             RunError: LLVM refuses the program.
         """
         if background:
-            threading.Thread(target=self._compile, args=(level,), name="tracerd-jit").start()
+            threading.Thread(target=self._compile, args=(level, cache), name="tracerd-jit").start()
             return
-        self._compile(level)
+        self._compile(level, cache)
         self.compiled.result()
 
-    def _compile(self, level: int) -> None:
+    def _compile(self, level: int, cache: CodeCache | None) -> None:
         try:
             from tracerd.vm.jit import compile_program  # loads LLVM: only once the policy has said jit
 
             start = time.perf_counter_ns()
-            code = compile_program(self.program, self._maps, level)
+            code = compile_program(self.program, self._maps, level, cache)
             self.compile_ns = time.perf_counter_ns() - start
         except BaseException as error:  # noqa: BLE001  whoever asks `compiled` gets it
             self.compiled.set_exception(error)
@@ -163,11 +164,12 @@ def prepare(
     background: bool = False,
     fuel: int = DEFAULT_FUEL,
     level: int = 2,
+    cache: CodeCache | None = None,
 ) -> Executable:
     """Make a program ready to run. `maps` are the job's, in its order, and must outlive it.
 
     With `background`, compiled code takes over when it is ready. `fuel` is what each run may take of back-edges that
-    were not proved to end; `level` is LLVM's optimisation level.
+    were not proved to end; `level` is LLVM's optimisation level; `cache` is where compiled code is kept.
 
     Raises:
         ValueError: there are not as many maps as in the job.
@@ -181,7 +183,7 @@ def prepare(
     ready = Executable(program, maps, choice, fuel)
     if choice.engine == "jit":
         try:
-            ready.compile(level, background=background)
+            ready.compile(level, background=background, cache=cache)
         except BaseException:
             ready.close()
             raise

@@ -6,7 +6,9 @@ still return an address, and the process would die at the first call.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import hashlib
 import itertools
 import threading
 from collections.abc import Mapping, Sequence
@@ -16,8 +18,10 @@ from functools import cache
 import llvmlite.binding as llvm
 
 from tracerd.errors import RunError
+from tracerd.fingerprint import fingerprint
 from tracerd.native import lib
 from tracerd.verifier.job import MapFacts, VerifiedProgram
+from tracerd.vm.code_cache import CodeCache
 from tracerd.vm.jit_lower import ENTRY, Lowered, lower
 from tracerd.vm.jit_unit import MapCode, helper_symbol, make_unit, map_symbol, values_symbol
 from tracerd.vm.maps import Map
@@ -49,16 +53,33 @@ class Compiler:
         self._level = level
         self._lock = threading.Lock()
         self._names = itertools.count()
+        self._target = (
+            llvm.get_default_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+        )
         # Code model "large": addresses of maps and helpers are 64-bit constants in the code, without a table between.
         self._machine = llvm.Target.from_default_triple().create_target_machine(
-            cpu=llvm.get_host_cpu_name(),
-            features=llvm.get_host_cpu_features().flatten(),
+            cpu=self._target[1],
+            features=self._target[2],
             opt=level,
             reloc="static",
             codemodel="large",
             jit=True,
         )
         self._jit = llvm.create_lljit_compiler()
+
+    def key(self, lowered: Lowered) -> bytes | None:
+        """Return a hash of all that an object file of this text depends on.
+
+        The text is all that LLVM gets to see: the program, the facts of its proof that are relied on, the shapes and
+        constants of its maps. Besides, there are the processor, LLVM, and how this module uses it. None: installed
+        without sources, so that nothing tells which version of this module made an object.
+        """
+        try:
+            module = fingerprint(__name__)
+        except FileNotFoundError:
+            return None
+        parts = (llvm.llvm_version_info, self._target, self._level, module, lowered.text)
+        return hashlib.sha256(repr(parts).encode()).digest()
 
     def compile(self, lowered: Lowered) -> bytes:
         """Return an object file with every address left open.
@@ -108,16 +129,29 @@ class Compiler:
         builder.getModulePassManager().run(module, builder)
 
 
-def compile_program(program: VerifiedProgram, maps: Sequence[Map], level: int = 2) -> Code:
+def compile_program(
+    program: VerifiedProgram, maps: Sequence[Map], level: int = 2, cache: CodeCache | None = None
+) -> Code:
     """Compile a proved program for its live maps, which come in the job's order and must outlive the code.
+
+    With a `cache`, an object that was compiled from the same text for the same processor is linked instead.
 
     Raises:
         RunError: LLVM refuses it, which would be our mistake.
     """
     shapes = tuple(_shape(facts, live) for facts, live in zip(program.job.maps, maps, strict=True))
     lowered = lower(make_unit(program, shapes))
-    backend = compiler(level)
-    return backend.link(backend.compile(lowered), _addresses(lowered, maps))
+    backend, addresses = compiler(level), _addresses(lowered, maps)
+    key = backend.key(lowered) if cache is not None else None
+    if cache is None or key is None:
+        return backend.link(backend.compile(lowered), addresses)
+    kept = cache.get(key)
+    if kept is not None:
+        with contextlib.suppress(RunError):      # LLVM does not take it: compile it again
+            return backend.link(kept, addresses)
+    image = backend.compile(lowered)
+    cache.put(key, image)
+    return backend.link(image, addresses)
 
 
 def _shape(facts: MapFacts, live: Map) -> MapCode:

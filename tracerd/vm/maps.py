@@ -1,7 +1,8 @@
 """Live maps: made from an object's specs, used by programs through their address, read here at any time.
 
 Keys and values are bytes; `views` gives them meaning. A per-CPU value is the values of all CPUs one after the other,
-each padded to 8 bytes, as in bpf(2).
+each padded to 8 bytes, as in bpf(2). A map may live in a file and so outlive the process (docs/pins.md): from the start
+(`Map.in_file`), or from when it is pinned, while programs hold its addresses.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,8 +21,11 @@ from tracerd.errors import RunError
 from tracerd.native import ffi, lib
 from tracerd.platforms.model import MapKind
 from tracerd.snapshot import MapSnapshot
+from tracerd.vm.map_blocks import Repair, asked, block_bytes, create_block, open_block, shape_of
+from tracerd.vm.map_files import LockedFile, file_name
+from tracerd.vm.map_home import Home
+from tracerd.vm.map_reader import MapFile as MapFile
 
-_ERROR_SIZE = 256
 _LENGTH_BYTES = 4
 _NO_KEY = -2
 _CAUSES = {
@@ -63,22 +68,82 @@ class Map:
         Raises:
             RunError: the core refuses its shape, or there is no memory.
         """
-        error = ffi.new("char[]", _ERROR_SIZE)
-        flags = spec.flags | (lib.TR_MAP_F_RDONLY_PROG if spec.read_only else 0)
+        shape = shape_of(spec, kind, cpus)[0]
+        numbers = (shape.kind, shape.key_size, shape.value_size, shape.max_entries, shape.flags, shape.cpus)
+        self._begin(spec, kind)
+        self._take(asked(f"map {spec.name!r}", lambda error, size: lib.tr_map_new(*numbers, error, size)))
+        self._fill(spec)
+
+    @classmethod
+    def in_file(cls, spec: MapSpec, kind: MapKind, cpus: int, path: Path) -> Self:
+        """Open a map's file, or make it if there is none. `repaired` says what had to be mended.
+
+        What is in a file that was there counts: initial contents are only written when it is made. Constant data is the
+        exception, since proofs and code rely on it: it must be what the object says.
+
+        Raises:
+            RunError: the file is in use, damaged, of another shape or not ours; or there is no room for it.
+            NotPermitted, NotSupported: the system refuses, or cannot.
+        """
+        made = cls.__new__(cls)
+        made._begin(spec, kind)
+        shape = shape_of(spec, kind, cpus)
+        file = LockedFile.open(path)
+        try:
+            if file:
+                made._reopen(file, shape, spec)
+            else:
+                file = LockedFile.draft(path, block_bytes(spec.name, shape))
+                made._make(file, shape, spec)
+        except BaseException:
+            if file:
+                file.close()
+            made.close()
+            raise
+        made._home.file = file
+        return made
+
+    def _begin(self, spec: MapSpec, kind: MapKind) -> None:
         self.name = spec.name
         self.kind = kind
         self.key_size = spec.key_size
         self.value_size = spec.value_size
         self.max_entries = spec.max_entries
         self.read_only = spec.read_only
-        self.handle: Any = lib.tr_map_new(
-            kind.value, spec.key_size, spec.value_size, spec.max_entries, flags, cpus, error, _ERROR_SIZE
-        )
-        if not self.handle:
-            raise RunError(f"map {spec.name!r}", native_text(error))
+        self.repaired = Repair()
+        self.handle: Any = ffi.NULL
+        self._home = Home(spec.name)
+
+    def _take(self, handle: Any) -> None:
+        self.handle = handle
         self.cpus = self.layout.cpus
+
+    def _fill(self, spec: MapSpec) -> None:
         if spec.contents:
             self._check(lib.tr_map_write(self.handle, 0, spec.contents, len(spec.contents)), "write")
+
+    def _make(self, draft: LockedFile, shape: Any, spec: MapSpec) -> None:
+        """Only what is whole and on the disk gets its name."""
+        try:
+            self._take(create_block(draft, shape))
+            self._fill(spec)
+            draft.sync()
+            draft.publish()
+        except BaseException:
+            draft.remove()
+            raise
+        draft.sync()
+
+    def _reopen(self, file: LockedFile, shape: Any, spec: MapSpec) -> None:
+        handle, self.repaired = open_block(file, spec.name, shape)
+        self._take(handle)
+        if spec.read_only and spec.contents:
+            layout: Any = self._native_layout()
+            there = bytes(ffi.buffer(ffi.cast("char *", layout.values), layout.stride * self.max_entries))
+            # Padding as well: compiled code has the whole value as a constant.
+            if there != spec.contents.ljust(len(there), b"\0"):
+                cause = f"holds other constants than the object's {spec.name!r}; remove the file to start anew"
+                raise RunError(file_name(file.path), cause)
 
     def __enter__(self) -> Map:
         return self
@@ -89,10 +154,57 @@ class Map:
         self.close()
 
     def close(self) -> None:
-        """Free the memory. May be called twice."""
+        """Free the memory. A file stays, and its lock is let go. May be called twice."""
+        self._home.close()
         if self.handle:
             lib.tr_map_free(self.handle)
             self.handle = ffi.NULL
+
+    @property
+    def path(self) -> Path | None:
+        """The file that holds the map; None while it is only in memory."""
+        return self._home.file.path if self._home.file else None
+
+    def prepare_pin(self, path: Path) -> None:
+        """Make a file for the map and copy the map into it, beside running programs: all of pinning that takes time.
+
+        Raises:
+            RunError: the map is in a file already, the name is taken, or there is no room; nothing has changed.
+            NotPermitted, NotSupported: the system refuses, or cannot; nothing has changed.
+        """
+        self._home.prepare(self._open(), self.statistics.memory_bytes, path)
+
+    def commit_pin(self) -> None:
+        """Let the map live in the file from now on. No address changes.
+
+        Nothing may write the map meanwhile (its programs are stopped); snapshots may be taken. What programs wrote
+        since `prepare_pin` is on the disk after the next `sync`.
+
+        Raises:
+            RunError, NotPermitted: the name is taken meanwhile, or the system refuses; the map is as it was.
+        """
+        self._home.commit()
+
+    def abort_pin(self) -> None:
+        """Forget a pin that was prepared: its file is removed. Without one, do nothing."""
+        self._home.abort()
+
+    def unpin(self) -> bool:
+        """Remove the map's file; the map lives on in its memory. False if the file was gone or replaced by another.
+
+        Raises:
+            RunError: the map is in no file, or the disk fails.
+            NotPermitted: the system refuses; the map is pinned still.
+        """
+        return self._home.leave()
+
+    def sync(self, *, wait: bool = True) -> None:
+        """Write a map in a file to the disk: what was synced survives a loss of power. Without a file, do nothing.
+
+        Raises:
+            RunError: the disk fails.
+        """
+        self._home.sync(self._open(), wait=wait)
 
     @property
     def address(self) -> int:
@@ -102,8 +214,7 @@ class Map:
     @property
     def layout(self) -> MapLayout:
         """Where the values are; addresses never change."""
-        native: Any = ffi.new("struct tr_map_layout *")
-        lib.tr_map_layout(self._open(), native)
+        native = self._native_layout()
         return MapLayout(native.values, native.stride, native.cpu_stride, native.cpus)
 
     @property
@@ -182,6 +293,11 @@ class Map:
     @property
     def _whole_value(self) -> int:
         return self.layout.cpu_stride * self.cpus if self.kind.per_cpu else self.value_size
+
+    def _native_layout(self) -> Any:
+        native: Any = ffi.new("struct tr_map_layout *")
+        lib.tr_map_layout(self._open(), native)
+        return native
 
     def _open(self) -> Any:
         if not self.handle:

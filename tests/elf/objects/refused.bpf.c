@@ -54,7 +54,7 @@ struct {
 #endif
 
 #ifdef PINNED
-VALUE_MAP(pinned, __uint(pinning, 1););
+VALUE_MAP(pinned, __uint(pinning, 7););
 #define USE() map_lookup_elem(&pinned, &(u32){0})
 #endif
 

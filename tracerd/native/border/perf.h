@@ -93,7 +93,8 @@ int tr_perf_process_ledger(struct tr_perf *perf, uint32_t kind, struct tr_ledger
 
 /* ---- running ------------------------------------------------------------------------------------------------- */
 
-/* Events of these processes are counted as filtered and run no program. At most 16: -ENOSPC. */
+/* Events of these processes are counted as filtered and run no program. At most 16 at a time: -ENOSPC. One caller at a
+   time, which need not be the pumping thread. */
 int tr_perf_ignore_pid(struct tr_perf *perf, uint32_t pid, int on);
 
 /* Let the records of names, forks and exits in, then seed every thread from /proc, then start the events. */

@@ -17,7 +17,9 @@ struct tr_tasks;
 #define TR_FORK_PARENT 0x8000            /* CLONE_PARENT: the child's parent is that of the process which forks */
 #define TR_FORK_THREAD 0x10000           /* CLONE_THREAD: not a process */
 
-/* Whose events are counted as filtered: our own. Their children are processes of the machine like any other. */
+/* Whose events are counted as filtered: our own. Their children are processes of the machine like any other. The list
+   may change while events flow, so slots never move: `count` have ever been used, a free one holds TR_NO_PID. */
+#define TR_NO_PID 0xfffffffe             /* 0 is the idle task's, 0xffffffff what samples of dead threads carry */
 struct tr_ignored {
     uint32_t count;
     uint32_t pid[16];

@@ -7,6 +7,7 @@
 
 #include "run.h"
 #include "maps.h"
+#include "map_files.h"
 #include "interpreter.h"
 
 #endif

@@ -7,32 +7,9 @@
    every replay. A program may keep the address of a value whose element another run deletes, as in the kernel. */
 
 #include "hash.h"
+#include "hash_parts.h"
 #include "helpers.h"
 #include "map.h"
-
-#define END 0x80000000u          /* end of a chain, with the bucket's number */
-#define NO_SLOT 0xffffffffu      /* end of the free stack: no bucket has this number */
-
-struct tr_bucket {
-    uint32_t head;
-    uint32_t lock;
-};
-
-struct tr_element {
-    uint32_t next;
-    uint32_t hash;
-    uint32_t version;            /* odd: holds a key */
-    uint32_t unused;
-    uint8_t key[];
-};
-
-_Static_assert(sizeof(struct tr_element) == 16, "map.c leaves 16 bytes for the links");
-_Static_assert(sizeof(struct tr_bucket) == 8, "map.c leaves 8 bytes for a bucket");
-
-static inline struct tr_element *element_at(const struct tr_map *map, uint32_t slot)
-{
-    return (struct tr_element *)(void *)(map->elements + slot * map->stride);
-}
 
 static inline uint8_t *value_of(const struct tr_map *map, struct tr_element *element)
 {
@@ -44,7 +21,7 @@ static inline uint32_t load(const uint32_t *word)
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
-/* Find the slot of a key, or an END mark. Works with and without the bucket's lock. */
+/* Find the slot of a key, or an end mark. Works with and without the bucket's lock. */
 static inline uint32_t find(const struct tr_map *map, const void *key, uint32_t key_size, uint64_t hash)
 {
     uint32_t bucket = (uint32_t)hash & map->bucket_mask;
@@ -55,13 +32,13 @@ static inline uint32_t find(const struct tr_map *map, const void *key, uint32_t 
         const struct tr_element *element;
         uint32_t version;
 
-        if (slot & END) {
-            if (slot == (END | bucket))
+        if (slot & TR_CHAIN_END) {
+            if (slot == (TR_CHAIN_END | bucket))
                 return slot;
             slot = load(&map->buckets[bucket].head);     /* strayed into another chain */
             continue;
         }
-        element = element_at(map, slot);
+        element = tr_element_at(map, slot);
         version = load(&element->version);
         if (__atomic_load_n(&element->hash, __ATOMIC_RELAXED) == tag && (version & 1) &&
             tr_same_key(element->key, key, key_size)) {
@@ -75,16 +52,16 @@ static inline uint32_t find(const struct tr_map *map, const void *key, uint32_t 
     }
 }
 
-/* Take a free slot: the one freed last, else the next that was never used, else NO_SLOT. */
+/* Take a free slot: the one freed last, else the next that was never used, else TR_NO_SLOT. */
 static uint32_t take_slot(struct tr_map *map)
 {
     struct tr_map_header *h = map->header;
     uint64_t top = __atomic_load_n(&h->free_list, __ATOMIC_ACQUIRE);
     uint32_t used;
 
-    while ((uint32_t)top != NO_SLOT) {
+    while ((uint32_t)top != TR_NO_SLOT) {
         /* The count in the high half changes with every push and pop, so a stale `next` is never installed. */
-        uint64_t rest = ((top >> 32) + 1) << 32 | load(&element_at(map, (uint32_t)top)->next);
+        uint64_t rest = ((top >> 32) + 1) << 32 | load(&tr_element_at(map, (uint32_t)top)->next);
 
         if (__atomic_compare_exchange_n(&h->free_list, &top, rest, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             return (uint32_t)top;
@@ -93,7 +70,7 @@ static uint32_t take_slot(struct tr_map *map)
     while (used < map->max_entries)
         if (__atomic_compare_exchange_n(&h->used, &used, used + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             return used;
-    return NO_SLOT;
+    return TR_NO_SLOT;
 }
 
 static void give_slot(struct tr_map *map, uint32_t slot)
@@ -102,7 +79,7 @@ static void give_slot(struct tr_map *map, uint32_t slot)
     uint64_t top = __atomic_load_n(&h->free_list, __ATOMIC_RELAXED);
 
     do
-        __atomic_store_n(&element_at(map, slot)->next, (uint32_t)top, __ATOMIC_RELEASE);
+        __atomic_store_n(&tr_element_at(map, slot)->next, (uint32_t)top, __ATOMIC_RELEASE);
     while (!__atomic_compare_exchange_n(&h->free_list, &top, ((top >> 32) + 1) << 32 | slot, 0, __ATOMIC_ACQ_REL,
                                         __ATOMIC_RELAXED));
 }
@@ -133,11 +110,11 @@ static int insert(struct tr_map *map, const void *key, uint32_t key_size, uint64
     struct tr_bucket *bucket = &map->buckets[(uint32_t)hash & map->bucket_mask];
     struct tr_element *element;
 
-    if (slot == NO_SLOT) {
+    if (slot == TR_NO_SLOT) {
         __atomic_fetch_add(&map->header->refused, 1, __ATOMIC_RELAXED);
         return -TR_E2BIG;
     }
-    element = element_at(map, slot);
+    element = tr_element_at(map, slot);
     /* The fence keeps the new key behind the even version that the last delete left. */
     __atomic_thread_fence(__ATOMIC_RELEASE);
     __atomic_store_n(&element->hash, (uint32_t)(hash >> 32), __ATOMIC_RELAXED);
@@ -146,7 +123,8 @@ static int insert(struct tr_map *map, const void *key, uint32_t key_size, uint64
         clear_value(map, element);
     write_value(map, element, value, cpu);
     __atomic_store_n(&element->next, bucket->head, __ATOMIC_RELAXED);
-    __atomic_store_n(&element->version, element->version + 1, __ATOMIC_RELEASE);
+    /* Odd whatever was there: a file's slots beyond `used` are not looked at when it is opened. */
+    __atomic_store_n(&element->version, (element->version + 1) | 1, __ATOMIC_RELEASE);
     __atomic_store_n(&bucket->head, slot, __ATOMIC_RELEASE);
     __atomic_fetch_add(&map->header->count, 1, __ATOMIC_RELAXED);
     return 0;
@@ -164,11 +142,11 @@ static inline int update(struct tr_map *map, const void *key, uint32_t key_size,
         return -TR_EINVAL;
     tr_lock(&bucket->lock);
     slot = find(map, key, key_size, hash);
-    if (!(slot & END)) {
+    if (!(slot & TR_CHAIN_END)) {
         if (flags == TR_MAP_NOEXIST)
             result = -TR_EEXIST;
         else
-            write_value(map, element_at(map, slot), value, cpu);
+            write_value(map, tr_element_at(map, slot), value, cpu);
     } else if (flags == TR_MAP_EXIST) {
         result = -TR_ENOENT;
     } else {
@@ -187,25 +165,25 @@ static inline int delete(struct tr_map *map, const void *key, uint32_t key_size)
 
     tr_lock(&bucket->lock);
     slot = find(map, key, key_size, hash);
-    if (!(slot & END)) {
-        struct tr_element *element = element_at(map, slot);
+    if (!(slot & TR_CHAIN_END)) {
+        struct tr_element *element = tr_element_at(map, slot);
 
         while (*link != slot)
-            link = &element_at(map, *link)->next;
+            link = &tr_element_at(map, *link)->next;
         __atomic_store_n(link, element->next, __ATOMIC_RELEASE);
         __atomic_store_n(&element->version, element->version + 1, __ATOMIC_RELEASE);
         give_slot(map, slot);
         __atomic_fetch_sub(&map->header->count, 1, __ATOMIC_RELAXED);
     }
     tr_unlock(&bucket->lock);
-    return slot & END ? -TR_ENOENT : 0;
+    return slot & TR_CHAIN_END ? -TR_ENOENT : 0;
 }
 
 void *tr_hash_find(const struct tr_map *map, const void *key)
 {
     uint32_t slot = find(map, key, map->key_size, tr_hash_key(key, map->key_size, map->seed));
 
-    return slot & END ? NULL : value_of(map, element_at(map, slot));
+    return slot & TR_CHAIN_END ? NULL : value_of(map, tr_element_at(map, slot));
 }
 
 /* Copy a value out under the bucket's lock: its element cannot be reused meanwhile. */
@@ -217,10 +195,10 @@ int tr_hash_read(const struct tr_map *map, const void *key, void *value)
 
     tr_lock(&bucket->lock);
     slot = find(map, key, map->key_size, hash);
-    if (!(slot & END))
-        tr_load_words(value, value_of(map, element_at(map, slot)), tr_map_whole_value(map));
+    if (!(slot & TR_CHAIN_END))
+        tr_load_words(value, value_of(map, tr_element_at(map, slot)), tr_map_whole_value(map));
     tr_unlock(&bucket->lock);
-    return slot & END ? -TR_ENOENT : 0;
+    return slot & TR_CHAIN_END ? -TR_ENOENT : 0;
 }
 
 int tr_hash_update(struct tr_map *map, const void *key, const void *value, uint64_t flags, uint32_t cpu)
@@ -236,7 +214,7 @@ int tr_hash_delete(struct tr_map *map, const void *key)
 /* Copy one element if it holds a key; again if it was replaced meanwhile. */
 static int copy_element(const struct tr_map *map, uint32_t slot, uint8_t *key, uint8_t *value)
 {
-    struct tr_element *element = element_at(map, slot);
+    struct tr_element *element = tr_element_at(map, slot);
     uint32_t version = load(&element->version);
 
     while (version & 1) {
@@ -268,21 +246,21 @@ uint32_t tr_hash_copy(const struct tr_map *map, uint8_t *keys, uint8_t *values, 
 
 void tr_hash_format(struct tr_map *map)
 {
-    map->header->free_list = NO_SLOT;
+    map->header->free_list = TR_NO_SLOT;
     for (uint32_t i = 0; i < map->header->bucket_count; i++)
-        map->buckets[i].head = END | i;
+        map->buckets[i] = (struct tr_bucket){.head = TR_CHAIN_END | i};
 }
 
 /* The helpers for maps of common key sizes: r1 is the map, r2 the key. */
-#define FIND(name, size)                                                                                     \
+#define FIND(name, size)                                                                                      \
     static uint64_t name(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct tr_run *run) \
-    {                                                                                                        \
-        const struct tr_map *map = (const struct tr_map *)(uintptr_t)r1;                                     \
-        const void *key = (const void *)(uintptr_t)r2;                                                       \
-        uint32_t slot = find(map, key, size, tr_hash_key(key, size, map->seed));                             \
-                                                                                                             \
-        (void)r3, (void)r4, (void)r5, (void)run;                                                             \
-        return slot & END ? 0 : (uint64_t)(uintptr_t)value_of(map, element_at(map, slot));                   \
+    {                                                                                                         \
+        const struct tr_map *map = (const struct tr_map *)(uintptr_t)r1;                                      \
+        const void *key = (const void *)(uintptr_t)r2;                                                        \
+        uint32_t slot = find(map, key, size, tr_hash_key(key, size, map->seed));                              \
+                                                                                                              \
+        (void)r3, (void)r4, (void)r5, (void)run;                                                              \
+        return slot & TR_CHAIN_END ? 0 : (uint64_t)(uintptr_t)value_of(map, tr_element_at(map, slot));        \
     }
 
 FIND(find4, 4)
@@ -291,12 +269,12 @@ FIND(find12, 12)
 FIND(find16, 16)
 FIND(find_any, map->key_size)
 
-#define UPDATE(name, size)                                                                                   \
+#define UPDATE(name, size)                                                                                    \
     static uint64_t name(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct tr_run *run) \
-    {                                                                                                        \
-        struct tr_map *map = (struct tr_map *)(uintptr_t)r1;                                                 \
-                                                                                                             \
-        (void)r5, (void)run;                                                                                 \
+    {                                                                                                         \
+        struct tr_map *map = (struct tr_map *)(uintptr_t)r1;                                                  \
+                                                                                                              \
+        (void)r5, (void)run;                                                                                  \
         return (uint64_t)(int64_t)update(map, (const void *)(uintptr_t)r2, size, (const void *)(uintptr_t)r3, r4, 0); \
     }
 

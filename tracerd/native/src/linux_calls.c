@@ -86,6 +86,13 @@ int64_t tr_linux_bpf(int command, void *attributes, uint32_t size)
     return result < 0 ? -errno : result;
 }
 
+int64_t tr_linux_call(int64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    long result = syscall((long)number, a, b, c, d, e, f);
+
+    return result < 0 ? -errno : result;
+}
+
 static uint64_t monotonic_ns(void)
 {
     struct timespec now;

@@ -80,7 +80,7 @@ static int lay_out(struct tr_map_header *h)
     return 1;
 }
 
-static struct tr_map *handle_of(struct tr_map_header *header)
+struct tr_map *tr_map_handle(struct tr_map_header *header)
 {
     struct tr_map *map = calloc(1, sizeof *map);
 
@@ -90,6 +90,7 @@ static struct tr_map *handle_of(struct tr_map_header *header)
     map->elements = (uint8_t *)header + header->elements_at;
     map->values = map->elements + header->value_in_element;
     map->buckets = (struct tr_bucket *)(void *)((uint8_t *)header + header->buckets_at);
+    map->bytes = header->bytes;
     map->stride = header->stride;
     map->cpu_stride = header->cpu_stride;
     map->seed = header->seed;
@@ -103,45 +104,63 @@ static struct tr_map *handle_of(struct tr_map_header *header)
     return map;
 }
 
+int tr_map_plan(struct tr_map_header *plan, const struct tr_map_shape *shape, char *error, size_t error_size)
+{
+    const char *wrong = wrong_shape(shape->kind, shape->key_size, shape->value_size, shape->max_entries);
+
+    *plan = (struct tr_map_header){
+        .magic = TR_MAP_MAGIC, .version = TR_MAP_VERSION, .kind = shape->kind, .key_size = shape->key_size,
+        .value_size = shape->value_size, .max_entries = shape->max_entries, .flags = shape->flags, .cpus = 1,
+    };
+    if (!wrong && (shape->flags & ~(uint32_t)KNOWN_FLAGS)) {
+        snprintf(error, error_size, "map flags 0x%x are not supported", shape->flags & ~(uint32_t)KNOWN_FLAGS);
+        return 0;
+    }
+    if (!wrong && tr_map_is_per_cpu(shape->kind)) {
+        plan->cpus = shape->cpus;
+        if (shape->cpus == 0 || shape->cpus > MAX_CPUS)
+            wrong = "a per-CPU map needs 1 to 65536 CPUs";
+    }
+    if (!wrong && !lay_out(plan))
+        wrong = "the map would need more than 4 GiB; lower max_entries";
+    if (wrong)
+        snprintf(error, error_size, "%s", wrong);
+    return !wrong;
+}
+
+struct tr_map *tr_map_begin(struct tr_map_header *block, const struct tr_map_header *plan, char *error,
+                            size_t error_size)
+{
+    struct tr_map *map;
+
+    *block = *plan;
+    block->seed = tr_os_random();
+    map = tr_map_handle(block);
+    if (!map)
+        snprintf(error, error_size, "no memory for a map's handle");
+    else if (tr_map_is_hash(map->kind))
+        tr_hash_format(map);
+    return map;
+}
+
 struct tr_map *tr_map_new(uint32_t kind, uint32_t key_size, uint32_t value_size, uint32_t max_entries, uint32_t flags,
                           uint32_t cpus, char *error, size_t error_size)
 {
-    struct tr_map_header plan = {
-        .magic = TR_MAP_MAGIC, .version = TR_MAP_VERSION, .kind = kind, .key_size = key_size,
-        .value_size = value_size, .max_entries = max_entries, .flags = flags, .cpus = 1,
-    };
-    const char *wrong = wrong_shape(kind, key_size, value_size, max_entries);
+    struct tr_map_shape shape = {kind, key_size, value_size, max_entries, flags, cpus};
+    struct tr_map_header plan;
     struct tr_map_header *block;
     struct tr_map *map;
 
-    if (!wrong && (flags & ~(uint32_t)KNOWN_FLAGS)) {
-        snprintf(error, error_size, "map flags 0x%x are not supported", flags & ~(uint32_t)KNOWN_FLAGS);
+    if (!tr_map_plan(&plan, &shape, error, error_size))
         return NULL;
-    }
-    if (!wrong && tr_map_is_per_cpu(kind)) {
-        plan.cpus = cpus;
-        if (cpus == 0 || cpus > MAX_CPUS)
-            wrong = "a per-CPU map needs 1 to 65536 CPUs";
-    }
-    if (!wrong && !lay_out(&plan))
-        wrong = "the map would need more than 4 GiB; lower max_entries";
-    if (wrong) {
-        snprintf(error, error_size, "%s", wrong);
-        return NULL;
-    }
-    plan.seed = tr_os_random();
     block = tr_os_allocate((size_t)plan.bytes);
-    if (block)
-        *block = plan;
-    map = block ? handle_of(block) : NULL;
-    if (!map) {
-        if (block)
-            tr_os_release(block, (size_t)plan.bytes);
+    if (!block) {
         snprintf(error, error_size, "no memory for a map of %llu bytes", (unsigned long long)plan.bytes);
         return NULL;
     }
-    if (tr_map_is_hash(kind))
-        tr_hash_format(map);
+    map = tr_map_begin(block, &plan, error, error_size);
+    if (!map)
+        tr_os_release(block, (size_t)plan.bytes);
     return map;
 }
 
@@ -149,7 +168,7 @@ void tr_map_free(struct tr_map *map)
 {
     if (!map)
         return;
-    tr_os_release(map->header, (size_t)map->header->bytes);
+    tr_os_release(map->header, (size_t)map->bytes);
     free(map);
 }
 
@@ -176,7 +195,7 @@ void tr_map_stats(const struct tr_map *map, struct tr_map_stats *stats)
     *stats = (struct tr_map_stats){
         .max_entries = map->max_entries,
         .refused = __atomic_load_n(&h->refused, __ATOMIC_RELAXED),
-        .bytes = h->bytes,
+        .bytes = map->bytes,
     };
     if (tr_map_is_array(map->kind)) {
         stats->count = stats->rows = map->max_entries;

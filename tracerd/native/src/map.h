@@ -62,6 +62,7 @@ struct tr_map {
     uint8_t *elements;           /* hash elements, array values, ring data */
     uint8_t *values;             /* element 0's value */
     struct tr_bucket *buckets;
+    uint64_t bytes;              /* of the block */
     uint64_t stride;
     uint64_t cpu_stride;
     uint64_t seed;
@@ -131,6 +132,13 @@ static inline void tr_load_words(uint8_t *bytes, const uint8_t *value, uint64_t 
     }
 }
 
+/* Making a map (map.c): the header that a shape asks for, or 0 and one sentence; the handle of a block that is whole; the
+   handle of a zeroed block that is made into an empty map. NULL if there is no memory for the handle. */
+int tr_map_plan(struct tr_map_header *plan, const struct tr_map_shape *shape, char *error, size_t error_size);
+struct tr_map *tr_map_handle(struct tr_map_header *block);
+struct tr_map *tr_map_begin(struct tr_map_header *block, const struct tr_map_header *plan, char *error,
+                            size_t error_size);
+
 /* Hash kinds (hash.c). `cpu` is the slot to write, or TR_ALL_CPUS when `value` holds all slots. */
 void *tr_hash_find(const struct tr_map *map, const void *key);
 int tr_hash_read(const struct tr_map *map, const void *key, void *value);
@@ -139,6 +147,7 @@ int tr_hash_delete(struct tr_map *map, const void *key);
 uint32_t tr_hash_copy(const struct tr_map *map, uint8_t *keys, uint8_t *values, uint32_t capacity);
 uint64_t tr_hash_function(const struct tr_map *map, const char *helper);
 void tr_hash_format(struct tr_map *map);
+void tr_hash_repair(struct tr_map *map, struct tr_map_repaired *repaired);       /* hash_repair.c */
 
 /* Array kinds (array.c). */
 void *tr_array_find(const struct tr_map *map, const void *key);
@@ -150,5 +159,6 @@ uint64_t tr_array_function(const struct tr_map *map, const char *helper);
 void *tr_ring_reserve(struct tr_map *map, uint64_t size);
 void tr_ring_commit(void *record, int discard);
 uint32_t tr_ring_record_size(const void *record);
+void tr_ring_repair(struct tr_map *map, struct tr_map_repaired *repaired);
 
 #endif

@@ -2,6 +2,7 @@
 #ifdef _WIN32
 
 #define _CRT_RAND_S
+#include <errno.h>
 #include <stdlib.h>
 
 #include "os.h"
@@ -17,6 +18,36 @@ void tr_os_release(void *memory, size_t bytes)
 {
     (void)bytes;
     VirtualFree(memory, 0, MEM_RELEASE);
+}
+
+/* A view of a file cannot take the place of memory that is in use, so there are no maps in files here at all. */
+int tr_os_maps_files(void)
+{
+    return 0;
+}
+
+int64_t tr_os_file_bytes(int fd)
+{
+    (void)fd;
+    return -1;
+}
+
+void *tr_os_map_file(int fd, size_t bytes)
+{
+    (void)fd, (void)bytes;
+    return NULL;
+}
+
+int tr_os_replace(void *memory, const void *same, size_t bytes, int fd)
+{
+    (void)memory, (void)same, (void)bytes, (void)fd;
+    return -1;
+}
+
+int tr_os_sync(void *memory, size_t bytes, int wait)
+{
+    (void)memory, (void)bytes, (void)wait;
+    return -ENOSYS;
 }
 
 uint64_t tr_os_monotonic_ns(void)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "perf_parts.h"
+#include "ignored.h"
 
 #define TASKS 32768                      /* at 37 bytes each; the kernel's default pid_max */
 #define MAX_EVENTS 4096
@@ -303,17 +304,20 @@ const struct tr_link *tr_perf_links(const struct tr_perf *perf, uint32_t *count)
 
 int tr_perf_ignore_pid(struct tr_perf *perf, uint32_t pid, int on)
 {
-    struct tr_ignored *ignored = &perf->ignored;
-    uint32_t at = 0;
+    struct tr_ignored *list = &perf->ignored;
+    uint32_t at, wanted = on ? TR_NO_PID : pid;
 
-    while (at < ignored->count && ignored->pid[at] != pid)
+    if (on && tr_is_ignored(list, pid))
+        return 0;
+    for (at = 0; at < list->count && list->pid[at] != wanted;)
         at++;
-    if (on && at == ignored->count) {
-        if (at == TR_MAX_IGNORED)
-            return -ENOSPC;
-        ignored->pid[ignored->count++] = pid;
-    } else if (!on && at < ignored->count) {
-        ignored->pid[at] = ignored->pid[--ignored->count];
+    if (at < list->count)
+        __atomic_store_n(list->pid + at, on ? pid : TR_NO_PID, __ATOMIC_RELAXED);
+    else if (on && at == TR_MAX_IGNORED)
+        return -ENOSPC;
+    else if (on) {
+        list->pid[at] = pid;
+        __atomic_store_n(&list->count, at + 1, __ATOMIC_RELEASE);   /* the slot is filled before it is looked at */
     }
     return 0;
 }

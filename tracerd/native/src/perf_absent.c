@@ -137,6 +137,12 @@ int64_t tr_linux_bpf(int command, void *attributes, uint32_t size)
     return NO_SUCH_CALL;
 }
 
+int64_t tr_linux_call(int64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    (void)number; (void)a; (void)b; (void)c; (void)d; (void)e; (void)f;
+    return NO_SUCH_CALL;
+}
+
 uint64_t tr_linux_hammer(uint64_t count, int what) { (void)count; (void)what; return 0; }
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "perf_parts.h"
+#include "ignored.h"
 
 #define TICK_MS 100                      /* a wake-up per event costs 15 times more than looking now and then */
 #define TICK_OF_PROCESSES_MS 10          /* command lines are read from /proc: before their processes are gone */
@@ -25,14 +26,6 @@ static uint64_t clock_ns(clockid_t clock)
 uint64_t tr_perf_now_ns(void)
 {
     return clock_ns(CLOCK_MONOTONIC);
-}
-
-static int ignored(const struct tr_perf *perf, uint32_t pid)
-{
-    for (uint32_t at = 0; at < perf->ignored.count; at++)
-        if (perf->ignored.pid[at] == pid)
-            return 1;
-    return 0;
 }
 
 /* Run every program of the event. The event has failed if any of them did. */
@@ -75,7 +68,7 @@ static void take_sample(struct tr_perf *perf, struct ring *ring, uint32_t size)
             return;
     }
     event = perf->events + number;
-    if (!event->links.count || ignored(perf, pid)) {     /* its last link may be gone while it is being closed */
+    if (!event->links.count || tr_is_ignored(&perf->ignored, pid)) {     /* its last link may be gone by now */
         event->filtered++;
         return;
     }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "process_parts.h"
+#include "ignored.h"
 
 /* Whether /proc may be looked into once more. */
 int tr_process_may_read(struct tr_processes *processes)
@@ -12,16 +13,6 @@ int tr_process_may_read(struct tr_processes *processes)
     processes->reads_left--;
     processes->counted.reads++;
     return 1;
-}
-
-static int ignored(const struct tr_processes *processes, uint32_t pid)
-{
-    const struct tr_ignored *list = processes->with.ignored;
-
-    for (uint32_t at = 0; at < list->count; at++)
-        if (list->pid[at] == pid)
-            return 1;
-    return 0;
 }
 
 /* Who it is, as helpers and the context say it. */
@@ -112,7 +103,7 @@ static void run(struct tr_processes *processes, uint32_t kind, const struct proc
 void tr_process_tell(struct tr_processes *processes, uint32_t kind, const struct process *process, uint64_t now_ns,
                      uint32_t cpu)
 {
-    if (!processes->ranges[kind].count || ignored(processes, process->pid))
+    if (!processes->ranges[kind].count || tr_is_ignored(processes->with.ignored, process->pid))
         processes->accounts[kind].filtered++;
     else
         run(processes, kind, process, now_ns, cpu);

@@ -90,3 +90,48 @@ int64_t tr_ring_read(struct tr_map *map, void *buffer, uint64_t capacity)
     __atomic_store_n(&h->consumed, consumed, __ATOMIC_RELEASE);
     return result;
 }
+
+/* Look at what waits as the bytes of a stranger: 1 if it is a sequence of records. Those that were never submitted become
+   discarded ones. */
+static int mend_records(struct tr_map *map, struct tr_map_repaired *repaired)
+{
+    struct tr_map_header *h = map->header;
+    uint64_t room = map->max_entries;
+    uint64_t at = h->consumed;
+
+    /* Far from where counting would turn over; nobody gets there by writing records. */
+    if (h->produced >> 63 || at > h->produced || h->produced - at > room || (at | h->produced) % 8)
+        return 0;
+    while (at < h->produced) {
+        struct record_header *record = (struct record_header *)(void *)(map->elements + (at & (room - 1)));
+        uint32_t length = record->length & ~(BUSY | DISCARDED);
+        uint64_t whole = tr_round8((uint64_t)length + HEADER_BYTES);
+
+        if (whole > h->produced - at || record->position != (uint32_t)(((uint8_t *)record - (uint8_t *)h) / 8))
+            return 0;
+        if (record->length & BUSY) {
+            record->length = length | DISCARDED;
+            repaired->unfinished++;
+        }
+        at += whole;
+    }
+    return 1;
+}
+
+/* Why a kill between any two instructions leaves something that this mends: reserve writes a record's header before it
+   moves `produced`, so whatever lies before `produced` has one. It says BUSY until the record is submitted, and that is
+   one store behind all of the record's own. The reader moves `consumed` once, behind everything it copied: killed before
+   that, it finds the same records again. After a loss of power pages are of different ages, and nothing need fit. */
+void tr_ring_repair(struct tr_map *map, struct tr_map_repaired *repaired)
+{
+    struct tr_map_header *h = map->header;
+
+    h->ring_lock = 0;
+    if (mend_records(map, repaired))
+        return;
+    repaired->emptied = 1;
+    if (h->produced > h->consumed)
+        repaired->dropped_bytes = h->produced - h->consumed < map->max_entries ? h->produced - h->consumed
+                                                                               : map->max_entries;
+    h->produced = h->consumed = 0;
+}

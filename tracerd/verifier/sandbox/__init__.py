@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tracerd.verifier.sandbox.client import Verifier
+from tracerd.verifier.sandbox.client import Verifier, VerifierStatistics
 
-__all__ = ["Verifier"]
+__all__ = ["Verifier", "VerifierStatistics"]

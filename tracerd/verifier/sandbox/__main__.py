@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+from collections.abc import Callable
 from typing import BinaryIO
 
 from tracerd.verifier.analysis import analyse
+from tracerd.verifier.code import proving_code
 from tracerd.verifier.job import Job, Verdict
 from tracerd.verifier.sandbox import wire
 from tracerd.verifier.sandbox.confine import confine
@@ -15,17 +18,34 @@ from tracerd.verifier.sandbox.confine import confine
 
 def main() -> None:
     # The answer pipe is ours alone: a stray print must not end up in it.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    confine(memory_mb=int(sys.argv[1]))
+    os.dup2(sys.stdout.fileno(), wire.ANSWERS)
+    answers = os.fdopen(wire.ANSWERS, "wb")
+    code = proving_code()
+    walls = confine(memory_mb=int(sys.argv[1]))
     gc.freeze()
-    serve(sys.stdin.buffer, answers)
+    wire.send(answers, wire.Hello(walls, code))
+    serve(sys.stdin.buffer, answers, grace_seconds=float(sys.argv[2]))
 
 
-def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
-    """Answer every job that comes; end with the stream."""
+def serve(jobs: BinaryIO, answers: BinaryIO, grace_seconds: float) -> None:
+    """Answer every job that comes; end with the stream.
+
+    The parent kills a process that overruns its budget. If the parent was killed itself meanwhile, an alarm does.
+    """
     while (job := wire.receive_job(jobs)) is not None:
+        alarm(job.options.seconds + 2 * grace_seconds)
         wire.send(answers, prove(job))
+        alarm(0)
+
+
+def _alarm() -> Callable[[float], object]:
+    """Return what ends this process so many seconds later (0: never), where the system has it."""
+    if sys.platform == "win32":
+        return lambda _seconds: None
+    return lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+alarm = _alarm()
 
 
 def prove(job: Job) -> Verdict | wire.Failure:

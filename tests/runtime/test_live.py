@@ -1,0 +1,126 @@
+"""A daemon's sources: links come and go while events flow, and those that stay lose nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sources.live import need_live_events, start
+from tests.sources.programs import COUNT, Native
+from tracerd.errors import ConfigError, SourceError
+from tracerd.runtime.live import LiveSources
+from tracerd.sources.base import LinkRequest
+from tracerd.sources.choose import LiveOptions
+
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("perf")]
+
+
+@pytest.fixture
+def live() -> Iterator[LiveSources]:
+    need_live_events()
+    sources = LiveSources(LiveOptions(), lambda: None)
+    yield sources
+    sources.close()
+
+
+KEPT: list[Native] = []
+"""Programs outlive the sources that run them."""
+
+
+def link(event: str, native: Native | None = None, need: int = 8) -> LinkRequest:
+    KEPT.append(native or Native(COUNT))
+    return LinkRequest(event, KEPT[-1].program, need)
+
+
+def test_a_link_that_stays_counts_every_call_while_others_come_and_go(live: LiveSources) -> None:
+    """A million calls of a child are counted to the last, over twenty changes of the links beside it."""
+    stays, guest = Native(COUNT), Native(COUNT)
+    first = link("syscall:getppid:enter", stays)
+    live.relink([first])
+    child = start("hammer(1_000_000, 0)")
+    changes = 0
+    while child.poll() is None:
+        live.relink([first, link("syscall:*:exit", guest), link("tracepoint:sched:sched_switch", guest)])
+        live.relink([first, link("syscall:getppid:enter", guest)])
+        live.relink([first])
+        changes += 3
+    time.sleep(0.2)
+    assert live.stop() == []
+    assert stays.thread(child.pid)[0] == 1_000_000
+    assert changes >= 6
+    ledger = live.ledger()
+    assert {name: balance.missing for name, balance in ledger.items()} == dict.fromkeys(ledger, 0)
+    assert ledger["syscall:getppid:enter"].lost == 0
+    delivered, failed = live.counts(first)
+    assert (delivered, failed) == (ledger["syscall:getppid:enter"].delivered, 0)
+
+
+def test_nothing_stays_open_when_nothing_is_linked(live: LiveSources) -> None:
+    """Rings, tracepoints and threads are gone with the last link; the ledger stays."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        live.relink([link("syscall:getppid:enter"), link("process:sample")])
+        live.relink([])
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert live.ledger()["syscall:getppid:enter"].missing == 0
+
+
+def test_a_change_that_cannot_be_made_changes_nothing(live: LiveSources) -> None:
+    """One impossible event among good ones: the error names it, the links there are go on, nothing is left open."""
+    stays = Native(COUNT)
+    first = link("syscall:getppid:enter", stays)
+    live.relink([first])
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for event, error in (("syscall:getppidd:enter", ConfigError), ("process:sample", SourceError)):
+        with pytest.raises(error, match=event):
+            live.relink([first, link("tracepoint:sched:sched_switch"), link(event, need=9999)])
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    child = start("hammer(1000, 0)")
+    child.wait()
+    live.stop()
+    assert stays.thread(child.pid)[0] == 1000
+
+
+def test_process_events_come_and_go_and_their_ledgers_add_up(live: LiveSources) -> None:
+    """Each time they are linked anew every process is seen to start, and the balance is even over all times."""
+    for _ in range(3):
+        starts = Native(COUNT)
+        live.relink([link("process:start", starts)])
+        for _ in range(20):
+            start("pass").wait()
+        live.relink([link("syscall:getppid:enter", starts)])
+    live.stop()
+    ledger = live.ledger()["process:start"]
+    assert ledger.delivered >= 60
+    assert ledger.missing == 0
+
+
+def test_timed_programs_begin_and_end_with_their_links(live: LiveSources) -> None:
+    """A begin program runs when it is linked, an end program when its link goes; an interval beside them ticks on."""
+    ticks, begin, end = Native(COUNT), Native(COUNT), Native(COUNT)
+    always = link("interval:20ms", ticks)
+    live.relink([always])
+    live.relink([always, link("begin", begin), link("end", end)])
+    assert live.counts(link("begin", begin)) == (1, 0)
+    assert live.counts(link("end", end)) == (0, 0)
+    time.sleep(0.1)
+    live.relink([always])
+    ledger = live.ledger()
+    assert (ledger["begin"].delivered, ledger["end"].delivered) == (1, 1)
+    assert live.counts(always)[0] >= 4
+
+
+def test_pumps_are_parked_and_go_on(live: LiveSources) -> None:
+    """While parked no program runs; the events that came meanwhile are delivered after."""
+    native = Native(COUNT)
+    one = link("syscall:getppid:enter", native)
+    live.relink([one, link("interval:10ms")])
+    with live.parked():
+        child = start("hammer(5000, 0)")
+        child.wait()
+        assert live.counts(one)[0] == 0 or native.thread(child.pid)[0] == 0
+    live.stop()
+    assert native.thread(child.pid)[0] == 5000

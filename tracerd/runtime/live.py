@@ -1,0 +1,244 @@
+"""This machine's sources under a daemon: opened when something links to them, relinked while they run, closed after.
+
+A change of links is a transaction over all sources: everything that can fail is prepared first, beside the pumps; then
+the links are exchanged between two turns of each pump, and links that stay lose nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from tracerd.errors import TracerdError
+from tracerd.linux.cpus import cpu_slots
+from tracerd.runtime.pump import Pump, stop_all
+from tracerd.snapshot import Ledger
+from tracerd.sources.base import LinkRequest, LiveSource, Relink
+from tracerd.sources.choose import LiveOptions, MachineSource, Serving, machine_sources
+from tracerd.sources.names import parse_attach
+from tracerd.sources.perf import PerfSource
+from tracerd.sources.system import SystemSource
+from tracerd.sources.ticks import IntervalSource
+
+Wanted = Mapping[MachineSource, list[LinkRequest]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A source that is open, and its pump."""
+
+    source: LiveSource
+    pump: Pump
+
+
+class LiveSources:
+    """All sources of this machine. One change at a time; reading counts may go on beside it."""
+
+    def __init__(self, options: LiveOptions, between: Callable[[], None]) -> None:
+        """`between` is called after every turn of every pump: ring buffers are emptied there."""
+        self._options = options
+        self._between = between
+        self._slots = cpu_slots()
+        self._running: dict[MachineSource, _Running] = {}
+        self._placed: dict[LinkRequest, MachineSource] = {}
+        self._past: dict[str, Ledger] = {}
+        self._past_cpu_ns = 0
+        self._own_pids: set[int] = set()
+        self._lock = threading.RLock()
+
+    @property
+    def cpus(self) -> int:
+        """How many slots per-CPU maps need: the machine's CPUs, one for the timer, one for what is polled."""
+        return self._slots + 2
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The names that are linked."""
+        return tuple(dict.fromkeys(link.event for link in self._placed))
+
+    def relink(self, links: Sequence[LinkRequest]) -> None:
+        """Have exactly these links. Those that were there before go on, with their counts.
+
+        When it returns, no program of a link that is gone will run again.
+
+        Raises:
+            ConfigError, NotPermitted, NotSupported, SourceError: one cannot be made, and everything is as it was.
+        """
+        with self._lock:
+            placed = self._place(links)
+            wanted = {kind: [link for link in links if placed[link] is kind] for kind in MachineSource}
+            with ExitStack() as undo:
+                prepared = self._prepare(wanted, undo)
+                self._make(prepared)
+                undo.pop_all()
+            for running, change in reversed(prepared):
+                change.finish(running.pump.pause)
+            self._placed = placed
+            for kind in [kind for kind in self._running if not wanted[kind]]:
+                self._close(kind)
+
+    def counts(self, link: LinkRequest) -> tuple[int, int]:
+        """Return how many events a link's program has taken, and how many failed."""
+        with self._lock:
+            kind = self._placed.get(link)
+            running = self._running.get(kind) if kind else None
+            return running.source.counts(link) if running else (0, 0)
+
+    def ledger(self) -> dict[str, Ledger]:
+        """Return the balance of every event since the daemon's start."""
+        with self._lock:
+            ledgers = dict(self._past)
+            for running in self._running.values():
+                for name, now in running.source.statistics().items():
+                    ledgers[name] = now + ledgers[name] if name in ledgers else now
+            return ledgers
+
+    def printed(self) -> list[str]:
+        """Return the last lines of bpf_trace_printk."""
+        with self._lock:
+            return [line for running in self._running.values() for line in running.pump.printed.copy()]
+
+    @property
+    def cpu_ns(self) -> int:
+        """CPU time of all pump threads so far."""
+        with self._lock:
+            return self._past_cpu_ns + sum(running.pump.cpu_ns for running in self._running.values())
+
+    def ignore(self, pid: int) -> None:
+        """Filter the events of another process of ours."""
+        with self._lock:
+            self._own_pids.add(pid)
+            perf = self._perf()
+            if perf is not None:
+                perf.ignore(pid)
+
+    def forget(self, pid: int) -> None:
+        """The process is gone: its number may soon be another's."""
+        with self._lock:
+            self._own_pids.discard(pid)
+            perf = self._perf()
+            if perf is not None:
+                perf.forget(pid)
+
+    @contextmanager
+    def parked(self) -> Iterator[None]:
+        """While inside, no program runs: every pump waits between two turns. Keep it short: rings fill meanwhile."""
+        with self._lock:
+            release = threading.Event()
+            waiting = [_Parked(running.pump, release) for running in self._running.values()]
+            try:
+                for each in waiting:
+                    each.there.wait()
+                yield
+            finally:
+                release.set()
+                for each in waiting:
+                    each.join()
+
+    def failed(self) -> dict[str, str]:
+        """Return the sources whose pump has ended before its time, and why."""
+        with self._lock:
+            return {kind.value: running.pump.failure for kind, running in self._running.items() if running.pump.failure}
+
+    def revive(self) -> list[str]:
+        """Open failed sources anew with the links they had; what passes meanwhile is not seen. Returns their names.
+
+        Raises:
+            TracerdError: one cannot be opened; it stays failed.
+        """
+        with self._lock:
+            dead = [kind for kind, running in self._running.items() if running.pump.failure]
+            for kind in dead:
+                self._close(kind)
+            if dead:
+                self.relink(tuple(self._placed))
+            return [kind.value for kind in dead]
+
+    def stop(self) -> list[TracerdError]:
+        """Stop all events and deliver what is in the buffers; ledgers balance. Returns what pumps met."""
+        with self._lock:
+            return stop_all(self._running[kind].pump for kind in reversed(MachineSource) if kind in self._running)
+
+    def close(self) -> None:
+        """Release everything. May be called twice."""
+        with self._lock:
+            for running in self._running.values():
+                running.pump.close()
+            self._running.clear()
+
+    def _place(self, links: Sequence[LinkRequest]) -> dict[LinkRequest, MachineSource]:
+        """Choose each link's source; those that have one keep it, whatever would be chosen for them now."""
+        new = dict.fromkeys(link.event for link in links if link not in self._placed)
+        served = machine_sources([parse_attach(event) for event in new], poll=self._options.poll)
+        source_of = {name.text: kind for kind, names in served.items() for name in names}
+        return {link: self._placed.get(link) or source_of[link.event] for link in links}
+
+    def _prepare(self, wanted: Wanted, undo: ExitStack) -> list[tuple[_Running, Relink]]:
+        prepared = []
+        for kind in MachineSource:
+            if wanted[kind] and kind not in self._running:
+                self._open(kind)
+                undo.callback(self._close, kind)
+            if kind in self._running:
+                running = self._running[kind]
+                change = running.source.relink(wanted[kind], running.pump.pause)
+                undo.callback(change.abandon)
+                prepared.append((running, change))
+        return prepared
+
+    def _make(self, prepared: Sequence[tuple[_Running, Relink]]) -> None:
+        for running, change in prepared:
+            change.make(running.pump.pause)
+
+    def _open(self, kind: MachineSource) -> None:
+        source = self._new(kind)
+        pump = Pump(Serving(source, self.cpus, (kind.value,)), self._between)
+        try:
+            pump.open([])
+            pump.start()
+        except BaseException:
+            pump.close()
+            raise
+        self._running[kind] = _Running(source, pump)
+
+    def _new(self, kind: MachineSource) -> LiveSource:
+        if kind is MachineSource.TIMER:
+            return IntervalSource(self._slots)
+        if kind is MachineSource.SYSTEM:
+            return SystemSource(self._slots + 1, self._options.system)
+        perf = PerfSource(self._options.perf, self._slots)
+        for pid in self._own_pids:
+            perf.ignore(pid)
+        return perf
+
+    def _close(self, kind: MachineSource) -> None:
+        """Stop a source that nothing links to; its ledgers stay."""
+        running = self._running.pop(kind)
+        stop_all([running.pump])
+        for name, last in running.source.statistics().items():
+            self._past[name] = last + self._past[name] if name in self._past else last
+        self._past_cpu_ns += running.pump.cpu_ns
+        running.pump.close()
+
+    def _perf(self) -> PerfSource | None:
+        running = self._running.get(MachineSource.PERF)
+        return running.source if running and isinstance(running.source, PerfSource) else None
+
+
+class _Parked:
+    """A pump held between two turns until `release`."""
+
+    def __init__(self, pump: Pump, release: threading.Event) -> None:
+        self.there = threading.Event()
+        self._thread = threading.Thread(target=partial(pump.pause, partial(self._hold, release)), daemon=True)
+        self._thread.start()
+
+    def _hold(self, release: threading.Event) -> None:
+        self.there.set()
+        release.wait()
+
+    def join(self) -> None:
+        self._thread.join()

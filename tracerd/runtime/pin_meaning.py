@@ -1,0 +1,80 @@
+"""What a pin's bytes mean, as JSON beside its map: the shape and the types of the object it came from. Pure.
+
+Read back it is a stranger's: types are declared, BTF is parsed as from any file, and both must fit the map's own sizes.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from tracerd.btf.blob import BtfError
+from tracerd.btf.build import encode
+from tracerd.btf.layout import size_of
+from tracerd.btf.parse import parse
+from tracerd.btf.types import Btf
+from tracerd.elf.spec import MapSpec
+
+FORMAT = 1
+
+
+class MeaningError(Exception):
+    """The bytes are no meaning of a pin; says why, as the end of a sentence."""
+
+
+class _Meaning(msgspec.Struct, forbid_unknown_fields=True):
+    format: int
+    map: str                     # its name in the object
+    type: int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int
+    read_only: bool
+    key_type: int | None
+    value_type: int | None
+    btf: bytes | None            # base64 in the file
+
+
+def encode_meaning(spec: MapSpec, btf: Btf | None) -> bytes:
+    """Return the JSON for a map of an object with these types."""
+    meaning = _Meaning(
+        FORMAT, spec.name, spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.read_only,
+        spec.key_type if btf else None, spec.value_type if btf else None, encode(btf.types) if btf else None,
+    )
+    return msgspec.json.encode(meaning)
+
+
+def decode_meaning(data: bytes) -> tuple[MapSpec, Btf | None]:
+    """Return the map and its types.
+
+    Raises:
+        MeaningError: the bytes are damaged, of another format, or the types have not the map's sizes.
+    """
+    try:
+        found = msgspec.json.decode(data, type=_Meaning)
+        btf = parse(found.btf) if found.btf is not None else None
+    except (msgspec.MsgspecError, BtfError, RecursionError) as error:
+        raise MeaningError(f"is damaged: {error}") from None
+    if found.format != FORMAT:
+        raise MeaningError(f"has format {found.format}, and this version of tracerd knows {FORMAT}")
+    for type_id, size in ((found.key_type, found.key_size), (found.value_type, found.value_size)):
+        _check_size(btf, type_id, size)
+    spec = MapSpec(
+        found.map, found.type, found.key_size, found.value_size, found.max_entries, found.flags, found.key_type,
+        found.value_type, read_only=found.read_only, pinned=True,
+    )
+    return spec, btf
+
+
+def _check_size(btf: Btf | None, type_id: int | None, size: int) -> None:
+    """Types must be as long as what they describe. Ids may be of nothing."""
+    if type_id is None:
+        return
+    if btf is None or not 0 < type_id < len(btf.types):
+        raise MeaningError(f"is damaged: there is no type {type_id}")
+    try:
+        there = size_of(btf, type_id)
+    except BtfError as error:
+        raise MeaningError(f"is damaged: {error}") from None
+    if there != size:
+        raise MeaningError(f"is damaged: type {type_id} has {there} bytes, what it describes has {size}")
