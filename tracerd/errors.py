@@ -114,7 +114,7 @@ class NotFound(TracerdError):
 
 @dataclass(eq=False)
 class ExportError(TracerdError):
-    """An exporter's target does not take what was collected; it is tried again."""
+    """What was collected could not be handed over; it stays as it is, and the next attempt has it again."""
 
     what: str
     cause: str

@@ -160,4 +160,4 @@ def test_an_endless_file_is_refused(tmp_path: Path) -> None:
 
 def test_defaults_are_valid_values() -> None:
     """What a model assumes would also be accepted if somebody wrote it."""
-    assert parse_config("", "w") == DaemonConfig()
+    assert parse_config("", "w").model_dump() == DaemonConfig().model_dump()

@@ -14,6 +14,7 @@ import numpy as np
 from rich.console import Console
 
 from tracerd.snapshot import Ledger
+from tracerd.text import printable as printable  # with the rest of what commands print with
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,16 +38,6 @@ def print_json(document: object) -> None:
 
 _UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What JSON leaves as it is, and a terminal obeys or no encoding has. Only strings have it: an escape says the same."""
-
-
-def printable(text: str) -> str:
-    """Return a line as a terminal may have it, with escapes for all that it would obey.
-
-    Any process chooses its own name and command line, and a file what it says of itself.
-    """
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def ledger_json(ledger: Mapping[str, Ledger]) -> dict[str, object]:

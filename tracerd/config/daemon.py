@@ -151,6 +151,7 @@ class DaemonConfig(StrictTable):
     service: ServiceSection = ServiceSection()
     exporters: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     _path: Path | None = PrivateAttr(default=None)
+    _where: str = PrivateAttr(default="configuration")
 
     @property
     def path(self) -> Path | None:
@@ -160,7 +161,7 @@ class DaemonConfig(StrictTable):
     @property
     def where(self) -> str:
         """What errors call it."""
-        return str(self._path) if self._path is not None else "configuration"
+        return self._where
 
     @property
     def folder(self) -> Path:
@@ -190,7 +191,9 @@ def parse_config(text: str, where: str) -> DaemonConfig:
     Raises:
         ConfigError: it is not TOML, or says something unknown or impossible.
     """
-    return validate(DaemonConfig, parse_toml(text, where), where)
+    config = validate(DaemonConfig, parse_toml(text, where), where)
+    config._where = where
+    return config
 
 
 def exporter_kind(name: str, section: dict[str, Any], where: str) -> tuple[str, dict[str, Any]]:

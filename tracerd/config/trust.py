@@ -36,13 +36,15 @@ def read_trusted(path: Path) -> str:
     try:
         # Without O_NONBLOCK a FIFO would hold the daemon for ever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
+        try:
+            status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigError(str(path), "is not a regular file")
             if why := distrusted(status):
                 raise ConfigError(str(path), f"is not used, since {why}; run: chown root {path} && chmod go-w {path}")
-            text = file.read(LARGEST_FILE + 1)
+            text = os.read(descriptor, LARGEST_FILE + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise ConfigError(str(path), f"cannot be read: {error.strerror}") from error
     if len(text) > LARGEST_FILE:

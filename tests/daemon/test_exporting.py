@@ -1,0 +1,211 @@
+"""Exporters that are slow, broken or stuck, and the daemon that goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.daemon.moments import moment
+from tracerd.config.daemon import parse_config
+from tracerd.daemon import discover
+from tracerd.daemon.exporting import Exporter, ExporterInfo, Exporting
+from tracerd.errors import ConfigError, ExportError
+from tracerd.snapshot import Moment
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Fake:
+    """An exporter that does what it is told to, at each export."""
+
+    def __init__(self, does: Callable[[int], None] = lambda _: None, interval: float = 0.02) -> None:
+        self.interval = interval
+        self.called = 0
+        self.closed = 0
+        self._does = does
+
+    def export(self, _: Moment) -> None:
+        self.called += 1
+        self._does(self.called)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end, "never came"
+        time.sleep(0.005)
+
+
+def started(**exporters: Exporter) -> Exporting:
+    exporting = Exporting(exporters, moment)
+    exporting.start()
+    return exporting
+
+
+def info(exporting: Exporting, name: str) -> ExporterInfo:
+    return next(each for each in exporting.statistics() if each.name == name)
+
+
+def test_each_exports_at_its_own_pace_and_a_last_time_at_the_stop() -> None:
+    """Two intervals, two threads; what is stopped is closed once, by its own thread."""
+    fast, slow = Fake(), Fake(interval=3600)
+    exporting = started(fast=fast, slow=slow)
+    until(lambda: fast.called >= 3)
+    assert slow.called == 0
+    exporting.stop(seconds=10)
+    assert (slow.called, slow.closed, fast.closed) == (1, 1, 1)
+    assert info(exporting, "fast").exports == fast.called
+    assert info(exporting, "fast").last_ns > 0
+
+
+def test_no_last_export_unless_wanted() -> None:
+    """A daemon that is refused its start tells nothing."""
+    fake = Fake(interval=3600)
+    exporting = started(fake=fake)
+    exporting.stop(last_export=False, seconds=10)
+    assert (fake.called, fake.closed) == (0, 1)
+
+
+def test_a_failure_is_counted_told_once_and_forgotten_when_it_works_again(caplog: pytest.LogCaptureFixture) -> None:
+    """The pauses grow; the moments that were due in them are skipped, not lost without a word."""
+
+    def fails_thrice(number: int) -> None:
+        if number <= 3:
+            raise ExportError("target", "the disk is full")
+
+    with caplog.at_level("INFO", "tracerd.export"):
+        exporting = started(fake=Fake(fails_thrice, 0.01))
+        until(lambda: info(exporting, "fake").exports >= 2)
+        exporting.stop(seconds=10)
+    told = info(exporting, "fake")
+    assert (told.failures, told.failing, told.last_error) == (3, 0, "target: the disk is full")
+    assert told.skipped >= (2 - 1) + (4 - 1) + (8 - 1)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["export failed: target: the disk is full", "exporter works again"]
+
+
+def test_the_pause_after_failures_has_an_end() -> None:
+    """However long a target was away, it is tried again within five minutes (or the interval, if that is longer)."""
+
+    def fails(_: int) -> None:
+        raise ExportError("target", "away")
+
+    exporting = Exporting({"fake": Fake(fails, 60.0)}, moment)
+    runner = exporting._runners["fake"]
+    for _ in range(40):
+        runner._export()
+    now = time.monotonic()
+    assert runner._next(now) - now == pytest.approx(300, abs=1)
+
+
+def test_a_bug_costs_one_export_and_is_told_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """An exporter of others cannot end its thread, let alone the daemon."""
+
+    def bug(number: int) -> None:
+        if number == 1:
+            raise KeyError("surprise")
+
+    exporting = started(fake=Fake(bug, 0.01))
+    until(lambda: info(exporting, "fake").exports)
+    exporting.stop(seconds=10)
+    assert info(exporting, "fake").last_error == "KeyError: 'surprise'"
+    assert caplog.records[0].exc_info
+
+
+def test_a_moment_that_cannot_be_taken_is_a_failed_export() -> None:
+    """The exporter is not called with nothing."""
+    fake = Fake(interval=0.01)
+
+    def refuse() -> Moment:
+        raise MemoryError
+
+    exporting = Exporting({"fake": fake}, refuse)
+    exporting.start()
+    until(lambda: info(exporting, "fake").failures)
+    exporting.stop(seconds=10)
+    assert (fake.called, fake.closed) == (0, 1)
+
+
+def test_one_that_hangs_holds_up_neither_the_others_nor_the_stop(caplog: pytest.LogCaptureFixture) -> None:
+    """Its thread is left behind and said to be; the others have had their last export."""
+    release = threading.Event()
+    hangs, works = Fake(lambda _: release.wait(30) and None, 0.01), Fake()
+    exporting = started(hangs=hangs, works=works)
+    until(lambda: hangs.called and works.called >= 3)
+    assert info(exporting, "hangs").busy_seconds > 0
+    begun, before = time.monotonic(), works.called
+    exporting.stop(seconds=0.3)
+    assert time.monotonic() - begun < 5
+    assert info(exporting, "hangs").abandoned
+    assert (works.closed, hangs.closed) == (1, 0)
+    assert works.called > before
+    assert "hangs and is left behind" in caplog.text
+    release.set()
+
+
+def test_a_slow_one_skips_what_was_due_meanwhile() -> None:
+    """It does not export twice in a row to catch up."""
+    exporting = started(slow=Fake(lambda _: time.sleep(0.1), 0.01))
+    until(lambda: info(exporting, "slow").exports >= 3)
+    exporting.stop(seconds=10)
+    told = info(exporting, "slow")
+    assert told.skipped >= 5 * 2
+    assert told.failures == 0
+
+
+def test_a_reload_keeps_what_is_the_same_and_ends_the_rest() -> None:
+    """An unchanged exporter keeps its thread and its counts; a changed one has a last export first."""
+    same, old, new = Fake(), Fake(interval=3600), Fake()
+    exporting = started(same=same, changed=old)
+    until(lambda: same.called >= 2)
+    exporting.replace({"same": same, "changed": new}, seconds=10)
+    assert (old.called, old.closed, same.closed) == (1, 1, 0)
+    until(lambda: new.called)
+    assert info(exporting, "same").exports >= 2
+    exporting.stop(seconds=10)
+    assert (same.closed, new.closed) == (1, 1)
+
+
+class Point:
+    """An installed entry point."""
+
+    value = "package:make"
+
+    def __init__(self, name: str, maker: object) -> None:
+        self.name = name
+        self._maker = maker
+
+    def load(self) -> object:
+        if isinstance(self._maker, Exception):
+            raise self._maker
+        return self._maker
+
+
+def test_configured_exporters_are_made_or_none_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sections go to the entry points as they are; the one that was made before a mistake is closed again."""
+    fake, seen = Fake(), []
+
+    def make(section: dict[str, object], where: str) -> Exporter:
+        seen.append((section, where))
+        if section:
+            raise ConfigError(where, "no such key")
+        return fake
+
+    points = [Point("good", make), Point("broken", ImportError("no module named x"))]
+    monkeypatch.setattr(discover, "entry_points", lambda group: points if group == "tracerd.exporters" else [])
+    assert discover.make_exporters(parse_config("[exporters.good]", "F")) == {"good": fake}
+    with pytest.raises(ConfigError, match=r"F: exporters.two: no such key"):
+        discover.make_exporters(parse_config("[exporters.good]\n[exporters.two]\nkind='good'\nx=1", "F"))
+    assert (fake.closed, seen[-1]) == (1, ({"x": 1}, "F: exporters.two"))
+    with pytest.raises(ConfigError, match=r"unknown exporter 'goood'; did you mean 'good'\?"):
+        discover.make_exporters(parse_config("[exporters.goood]", "F"))
+    with pytest.raises(ConfigError, match="does not load: no module named x"):
+        discover.make_exporters(parse_config("[exporters.broken]", "F"))
+    other = Fake()
+    assert discover.make_exporters(parse_config("[exporters.good]", "F"), {"good": other}) == {"good": other}

@@ -1,0 +1,13 @@
+"""Text that others wrote, made fit for a terminal or a log."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """Return a line as a terminal may have it, with escapes for all that it would obey.
+
+    Any process chooses its own name and command line, and a file what it says of itself.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
