@@ -17,14 +17,17 @@ from typing import TypeVar
 from tracerd.config import Probe
 from tracerd.errors import ConfigError, NotFound, RunError, TracerdError
 from tracerd.runtime.live import LiveSources
-from tracerd.runtime.load import AnonymousMaps, LoadedProbe, Maps, load_probe
+from tracerd.runtime.load import LoadedProbe, load_probe
 from tracerd.runtime.loaded import HostLink, Ids, Loaded, fingerprint
 from tracerd.runtime.objects import Changes, Origin, ProbeInfo
+from tracerd.runtime.pinned_maps import PinnedMaps
+from tracerd.runtime.pins import Pins
 from tracerd.runtime.saved import Saved
 from tracerd.runtime.upload import Upload, Uploads, kept
 from tracerd.sources.choose import LiveOptions
 from tracerd.verifier.job import Options
-from tracerd.verifier.sandbox import Verifier
+from tracerd.verifier.verdict import Prover
+from tracerd.vm.code_cache import CodeCache
 from tracerd.vm.policy import Integrity
 
 Part = TypeVar("Part")
@@ -56,19 +59,21 @@ class Host:
     def __init__(
         self,
         settings: HostSettings,
-        verifier: Verifier,
+        verifier: Prover,
         uploads: Uploads,
+        pins: Pins,
         saved: Saved,
         save: Callable[[Saved], None],
-        maps: Maps | None = None,
+        code_cache: CodeCache | None = None,
     ) -> None:
-        """`save` keeps what must outlast the process, or raises; `maps` makes the maps of all probes."""
+        """`save` keeps what must outlast the process, or raises."""
         self.settings = settings
         self.sources = LiveSources(settings.live, self._empty_rings)
         self.started_ns = time.monotonic_ns()
         self._verifier = verifier
         self._uploads = uploads
-        self._maps = maps or AnonymousMaps()
+        self._code_cache = code_cache
+        self.maps = PinnedMaps(pins, lambda probe, name: self._saved.pin_of(probe, name))
         self._ids = Ids()
         self._loaded: dict[str, Loaded] = {}
         self._failed: dict[str, ProbeInfo] = {}
@@ -216,14 +221,39 @@ class Host:
             loaded, gone = self.find_link(link_id)
             self._relink(loaded, _pairs(link for link in loaded.links if link is not gone))
 
-    def remember(self, saved: Saved) -> None:
-        """Keep another state.
+    def pin(self, map_id: int, name: str) -> None:
+        """Move a live map into a file of that name: its probe finds it there again, after a restart and after kill -9.
+
+        Programs stand still for the last copy; what happens meanwhile waits in the rings.
 
         Raises:
-            TracerdError: it cannot be written; the state before holds.
+            NotFound: there is no such map.
+            ConfigError, RunError, NotPermitted: it cannot be pinned so; nothing has changed.
         """
         with self._changing:
-            self._remember(saved)
+            loaded, map_name = self.find_map(map_id)
+            with loaded.used() as live, loaded.writing:
+                made, obj = live.maps[map_name], live.object
+                spec = next(each for each in obj.maps if each.name == map_name)
+                self.maps.prepare(name, made, spec, obj)
+                with self.sources.parked():
+                    self.maps.commit(name, made, spec)
+            try:
+                self._remember(self._saved.with_pin(name, loaded.name, map_name))
+            except TracerdError:
+                self.maps.unpin(name)
+                raise
+
+    def unpin(self, name: str) -> None:
+        """Remove a pin and its file; a probe that has the map keeps it in memory.
+
+        Raises:
+            NotFound: there is none.
+            RunError, NotPermitted: the system refuses.
+        """
+        with self._changing:
+            self.maps.unpin(name)
+            self._remember(self._saved.without_pin(name))
 
     def stop(self) -> list[TracerdError]:
         """Stop all events and deliver what is in the buffers. Everything can still be looked at."""
@@ -289,7 +319,8 @@ class Host:
             integrity=self.settings.code_integrity,
             options=self.settings.verify,
             background=True,
-            maps_of=self._maps,
+            maps_of=self.maps,
+            code_cache=self._code_cache,
         )
         made = Loaded(origin, fingerprint(probe), live, self._ids)
         before = self._loaded.get(probe.name)

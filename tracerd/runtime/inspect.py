@@ -9,11 +9,12 @@ from typing import TypeVar
 
 from tracerd.elf.spec import ProgramSpec
 from tracerd.errors import NotFound, RunError
+from tracerd.platforms.linux import LINUX
 from tracerd.runtime.host import Host
 from tracerd.runtime.load import LoadedProbe
 from tracerd.runtime.loaded import Loaded
 from tracerd.runtime.map_view import MapView
-from tracerd.runtime.objects import LinkInfo, MapInfo, ProbeInfo, ProgramInfo
+from tracerd.runtime.objects import LinkInfo, MapInfo, PinInfo, ProbeInfo, ProgramInfo
 from tracerd.runtime.rings import RingFollower
 from tracerd.snapshot import Moment, ProbeMoment, ProgramStatistics, Table
 from tracerd.verifier.job import VerifiedProgram
@@ -27,11 +28,10 @@ Row = TypeVar("Row")
 class Inspector:
     """Reads a host from any thread, beside its changes."""
 
-    def __init__(self, host: Host, own: Callable[[], Mapping[str, float]], pin_of: Callable[[str, str], str]) -> None:
-        """`own` are tracerd's own metrics; `pin_of` gives the pin of a probe's map, or ""."""
+    def __init__(self, host: Host, own: Callable[[], Mapping[str, float]]) -> None:
+        """`own` are tracerd's own metrics."""
         self._host = host
         self._own = own
-        self._pin_of = pin_of
         self._moment: Moment | None = None
         self._taking = threading.Lock()
 
@@ -52,6 +52,11 @@ class Inspector:
         vias = {name: balance.via for name, balance in self._host.sources.ledger().items()}
         rows = (info for infos in self._each(lambda each, live: self._links(each, live, vias)) for info in infos)
         return sorted(rows, key=lambda info: info.id)
+
+    def pins(self) -> list[PinInfo]:
+        """Return every pin, whether a probe uses it or none does."""
+        used = {info.pin: info for info in self.maps() if info.pin}
+        return [self._pin(name, used.get(name)) for name in self._host.maps.pins.list()]
 
     def program_text(self, program_id: int) -> tuple[ProgramSpec, VerifiedProgram]:
         """Return a program as it stood in its object, and with its proof.
@@ -181,8 +186,17 @@ class Inspector:
             memory_bytes=counted.memory_bytes,
             per_cpu=found.cpus,
             read_only=found.read_only,
-            pin=self._pin_of(each.name, name),
+            pin=self._host.maps.pin_of(found),
         )
+
+    def _pin(self, name: str, used: MapInfo | None) -> PinInfo:
+        if used is not None:
+            return PinInfo(name, used.id, used.probe, used.name, used.kind, used.memory_bytes)
+        remembered = self._host.saved.pins.get(name)
+        spec, size = self._host.maps.pins.about(name)
+        kind = LINUX.maps[spec.type].name.lower() if spec is not None else "unknown"
+        probe, map_name = (remembered.probe, remembered.map) if remembered else ("", spec.name if spec else "")
+        return PinInfo(name, 0, probe, map_name, kind, size)
 
     def _links(self, each: Loaded, live: LoadedProbe, vias: Mapping[str, str]) -> list[LinkInfo]:
         rows = []

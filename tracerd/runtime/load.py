@@ -79,7 +79,7 @@ def load_probe(
     names = [name for name, _ in probe.attach] or [program.name for program in spec.programs]
     proved = prove(verifier, spec, names, LINUX, options)
     maps_of = maps_of or AnonymousMaps()
-    maps = make_maps(spec, cpus, LINUX, maps_of)
+    maps = make_maps(spec, cpus, LINUX, maps_of, probe.name)
     programs: dict[str, Program] = {}
     try:
         for name, verified in proved.items():
@@ -97,8 +97,8 @@ def load_probe(
 class Maps(Protocol):
     """Who makes the maps of an object, and takes them back."""
 
-    def make(self, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:
-        """Return a map for a spec of an object."""
+    def make(self, probe: str, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:
+        """Return a map for a spec of a probe's object."""
 
     def release(self, made: Map) -> None:
         """The object needs it no more."""
@@ -107,7 +107,7 @@ class Maps(Protocol):
 class AnonymousMaps:
     """Maps in memory, each its object's own."""
 
-    def make(self, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:  # noqa: ARG002  the protocol's
+    def make(self, probe: str, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:  # noqa: ARG002
         """Return a new map."""
         return Map(spec, kind, cpus)
 
@@ -116,7 +116,9 @@ class AnonymousMaps:
         made.close()
 
 
-def make_maps(spec: ObjectSpec, cpus: int, platform: Platform, maps_of: Maps | None = None) -> list[Map]:
+def make_maps(
+    spec: ObjectSpec, cpus: int, platform: Platform, maps_of: Maps | None = None, probe: str = ""
+) -> list[Map]:
     """Make all maps of an object, in its order (programs refer to them by index).
 
     Raises:
@@ -126,7 +128,7 @@ def make_maps(spec: ObjectSpec, cpus: int, platform: Platform, maps_of: Maps | N
     made: list[Map] = []
     try:
         for each in spec.maps:
-            made.append(maps_of.make(each, spec, platform.maps[each.type], cpus))
+            made.append(maps_of.make(probe, each, spec, platform.maps[each.type], cpus))
     except BaseException:
         for each_made in made:
             maps_of.release(each_made)

@@ -170,6 +170,15 @@ class Pins:
             return Pinned(shape, None, snapshot, f"{name}{MEANING} describes a map of another shape")
         return Pinned(spec, btf, snapshot, "" if btf else "its object has no BTF")
 
+    def about(self, name: str) -> tuple[MapSpec | None, int]:
+        """Return what is written down of a pin's map, None if that is missing or damaged, and the bytes of its file."""
+        status = status_of(self._folder, self.path(name).name)
+        size = status.st_size if status is not None else 0
+        try:
+            return decode_meaning(self._read(f"{name}{MEANING}"))[0], size
+        except (MeaningError, OSError):
+            return None, size
+
     def _names(self, suffix: str) -> builtins.list[str]:
         with os.scandir(self._folder) as entries:
             names = [entry.name.removesuffix(suffix) for entry in entries if entry.name.endswith(suffix)]

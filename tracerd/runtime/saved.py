@@ -40,6 +40,18 @@ class Saved(msgspec.Struct, frozen=True):
         saved = self.links.get(probe)
         return saved.links if saved is not None and saved.declared == declared else declared
 
+    def pin_of(self, probe: str, map_name: str) -> str:
+        """Return the pin that was asked for at run time for a map, or ""."""
+        return next((name for name, pin in self.pins.items() if pin == SavedPin(probe, map_name)), "")
+
+    def with_pin(self, name: str, probe: str, map_name: str) -> Saved:
+        """Remember that a map lives in a pin."""
+        return msgspec.structs.replace(self, pins={**self.pins, name: SavedPin(probe, map_name)})
+
+    def without_pin(self, name: str) -> Saved:
+        """Forget a pin."""
+        return msgspec.structs.replace(self, pins={each: pin for each, pin in self.pins.items() if each != name})
+
     def without_probe(self, probe: str) -> Saved:
         """Forget the links of a probe. Its pins stay: they outlive it."""
         return msgspec.structs.replace(self, links={name: each for name, each in self.links.items() if name != probe})

@@ -1,0 +1,157 @@
+"""The maps of a daemon's probes: most are memory of their own, pinned ones are files, and may be shared.
+
+A map is pinned because its object says so (`__uint(pinning, LIBBPF_PIN_BY_NAME)`), or because somebody asked for it at
+run time; then the probe's next load finds it again. Probes that pin by the same name have the same map, as with libbpf.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tracerd.elf.spec import MapSpec, ObjectSpec
+from tracerd.errors import ConfigError, NotFound, TracerdError
+from tracerd.platforms.model import MapKind
+from tracerd.runtime.pins import Pins, pin_file_name
+from tracerd.vm.maps import Map
+
+
+@dataclass
+class _Open:
+    """A map that is pinned, or was, and that somebody uses. `spec` is what all of them say it is."""
+
+    name: str                    # "": it was unpinned
+    map: Map
+    spec: MapSpec
+    users: int = 1
+
+
+class PinnedMaps:
+    """Makes and frees the maps of all probes; see `load.Maps`. Thread-safe."""
+
+    def __init__(self, pins: Pins, pin_of: Callable[[str, str], str]) -> None:
+        """`pin_of` gives the pin that was asked for at run time for a map of a probe, or ""."""
+        self.pins = pins
+        self._pin_of = pin_of
+        self._open: list[_Open] = []
+        self._lock = threading.Lock()
+
+    def make(self, probe: str, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:
+        """Return a map for a probe: memory, or the file of its pin.
+
+        Raises:
+            ConfigError: it is pinned under a name where another probe has a map of another shape.
+            RunError, NotPermitted: the file cannot be used, or the memory not be had.
+        """
+        name = self._pin_of(probe, spec.name) or (spec.name if spec.pinned else "")
+        if not name:
+            return Map(spec, kind, cpus)
+        with self._lock:
+            return self._shared(name, spec) or self._opened(name, spec, obj, kind, cpus)
+
+    def release(self, made: Map) -> None:
+        """A probe needs a map no more; it is closed with its last user."""
+        with self._lock:
+            for each in self._open:
+                if each.map is made:
+                    each.users -= 1
+                    if each.users:
+                        return
+                    self._open.remove(each)
+                    break
+        made.close()
+
+    def pin_of(self, made: Map) -> str:
+        """Return the pin a map lives in, or ""."""
+        with self._lock:
+            return next((each.name for each in self._open if each.map is made), "")
+
+    def prepare(self, name: str, made: Map, spec: MapSpec, obj: ObjectSpec) -> None:
+        """Make the file for a map that is to be pinned; `commit` then moves the map into it while no program runs.
+
+        Raises:
+            ConfigError: it cannot be a pin's name, the name is taken, or the map is pinned already.
+            RunError, NotPermitted: there is no room, or the system refuses; nothing has changed.
+        """
+        path = self.pins.path(pin_file_name(name))
+        if self.pins.exists(name):
+            raise ConfigError(f"pin {name!r}", "is taken; unpin it first, or take another name")
+        pinned = self.pin_of(made)
+        if pinned:
+            raise ConfigError(f"map {made.name!r}", f"is pinned already, as {pinned!r}")
+        self.pins.describe(name, spec, obj.btf)
+        try:
+            made.prepare_pin(path)
+        except BaseException:
+            self._forget(name)
+            raise
+
+    def commit(self, name: str, made: Map, spec: MapSpec) -> None:
+        """Move a prepared map into its file. No program may run meanwhile."""
+        try:
+            made.commit_pin()
+        except BaseException:
+            made.abort_pin()
+            self._forget(name)
+            raise
+        with self._lock:
+            self._open.append(_Open(name, made, spec))
+
+    def unpin(self, name: str) -> None:
+        """Remove a pin; whoever uses the map keeps it in memory.
+
+        Raises:
+            NotFound: there is no such pin.
+            RunError, NotPermitted: the system refuses; it is pinned still.
+        """
+        if not self.pins.exists(name):
+            raise NotFound(f"pin {name!r}", tuple(self.pins.list()))
+        with self._lock:
+            used = self._used(name)
+            if used is not None:
+                used.map.unpin()
+                used.name = ""
+        self.pins.remove(name)
+
+    def sync(self) -> None:
+        """Begin to write all pinned maps to the disk."""
+        with self._lock:
+            for each in self._open:
+                each.map.sync(wait=False)
+
+    def _shared(self, name: str, spec: MapSpec) -> Map | None:
+        found = self._used(name)
+        if found is None:
+            return None
+        if _shape(found.spec) != _shape(spec):
+            other = f"is used by a map {found.spec.name!r} of another shape; unpin one of them"
+            raise ConfigError(f"pin {name!r}", other)
+        found.users += 1
+        return found.map
+
+    def _opened(self, name: str, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:
+        there = self.pins.exists(name)
+        if not there:
+            self.pins.describe(name, spec, obj.btf)
+        try:
+            made = Map.in_file(spec, kind, cpus, self.pins.path(name))
+        except BaseException:
+            if not there:
+                self._forget(name)
+            raise
+        self._open.append(_Open(name, made, spec))
+        return made
+
+    def _used(self, name: str) -> _Open | None:
+        return next((each for each in self._open if each.name == name), None)
+
+    def _forget(self, name: str) -> None:
+        """Remove the description of a pin that did not come to be."""
+        with suppress(TracerdError):         # it is removed as a leftover when the folder is opened next
+            self.pins.remove(name)
+
+
+def _shape(spec: MapSpec) -> tuple[object, ...]:
+    return spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.read_only, spec.contents
