@@ -21,3 +21,24 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+def find_user(user: str | int) -> tuple[int, int] | None:
+    """Return (uid, gid) of a user by name or number; None if there is none."""
+    try:
+        import pwd
+
+        found = pwd.getpwuid(user) if isinstance(user, int) else pwd.getpwnam(user)
+    except (ImportError, KeyError, OverflowError):
+        return None
+    return found.pw_uid, found.pw_gid
+
+
+def find_group(group: str | int) -> int | None:
+    """Return the number of a group by name or number; None if there is none."""
+    try:
+        import grp
+
+        return (grp.getgrgid(group) if isinstance(group, int) else grp.getgrnam(group)).gr_gid
+    except (ImportError, KeyError, OverflowError):
+        return None
