@@ -47,6 +47,8 @@ def make_exporter(config: DaemonConfig, name: str) -> Exporter:
 
 def _maker(kind: str, where: str) -> Maker:
     found = {point.name: point for point in entry_points(group=GROUP)}
+    if not found:
+        raise ConfigError(where, "no exporters are installed: tracerd's own come with its package, so install it again")
     if kind not in found:
         raise ConfigError(where, unknown_name("exporter", kind, list(found)))
     try:

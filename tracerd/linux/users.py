@@ -48,3 +48,24 @@ def account(user: str) -> Account | None:
 
 def _is_number(user: str) -> bool:
     return user.isascii() and user.isdigit() and int(user) < 0xFFFFFFFF
+
+
+def find_user(user: str | int) -> tuple[int, int] | None:
+    """Return (uid, gid) of a user by name or number; None if there is none."""
+    try:
+        import pwd
+
+        found = pwd.getpwuid(user) if isinstance(user, int) else pwd.getpwnam(user)
+    except (ImportError, KeyError, OverflowError):
+        return None
+    return found.pw_uid, found.pw_gid
+
+
+def find_group(group: str | int) -> int | None:
+    """Return the number of a group by name or number; None if there is none."""
+    try:
+        import grp
+
+        return (grp.getgrgid(group) if isinstance(group, int) else grp.getgrnam(group)).gr_gid
+    except (ImportError, KeyError, OverflowError):
+        return None

@@ -116,11 +116,14 @@ class Host:
 
     # ---- changes
 
-    def begin(self, probes: Sequence[Probe]) -> None:
-        """Load the configured probes and those loaded at run time, each for itself: what fails is told in `failed`."""
+    def begin(self, probes: Sequence[tuple[str, Probe | TracerdError]]) -> None:
+        """Load the configured probes and those loaded at run time, each for itself: what fails is told in `failed`.
+
+        `probes` have the name they are told by, and each its probe or why there is none.
+        """
         with self._changing:
-            for probe in probes:
-                self._try("config", probe.name, probe)
+            for name, configured in probes:
+                self._try("config", name, configured)
             for name, probe_or_error in kept(self._uploads):
                 self._try("runtime", name, probe_or_error)
 

@@ -1,0 +1,39 @@
+"""`tracerd check`: will the daemon do what its configuration says, on this machine? Nothing is changed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from tracerd.cli.output import counted, json_option, print_json, printable
+from tracerd.daemon.checks import check, verdict
+from tracerd.daemon.finding import Finding
+
+
+@click.command("check")
+@click.option("--config", "path", type=click.Path(path_type=Path), help="Instead of /etc/tracerd/tracerd.toml.")
+@json_option
+def command(path: Path | None, as_json: bool) -> None:
+    """Check the configuration, its probes and exporters, and what the daemon needs of this machine.
+
+    Exit codes: 0 nothing stands in the way, 1 something does, 2 the configuration is wrong.
+    """
+    findings = []
+    for finding in check(path):
+        findings.append(finding)
+        if not as_json:
+            click.echo(_line(finding))
+    code = verdict(findings)
+    if as_json:
+        print_json({"ok": code == 0, "findings": [asdict(finding) for finding in findings]})
+    else:
+        click.echo(f"{counted(sum(each.state == 'problem' for each in findings), 'problem')}")
+    sys.exit(code)
+
+
+def _line(finding: Finding) -> str:
+    line = f"{finding.state:<7}  {finding.check}: {printable(finding.subject)}: {printable(finding.said)}"
+    return f"{line}\n         fix: {printable(finding.fix)}" if finding.fix else line

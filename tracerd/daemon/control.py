@@ -1,0 +1,102 @@
+"""What the control API may do with a daemon (see `api/host.py`): look, change, and read the configuration again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tracerd.elf.spec import ProgramSpec
+from tracerd.errors import NotFound
+from tracerd.runtime.host import Host
+from tracerd.runtime.inspect import Inspector
+from tracerd.runtime.map_view import MapView
+from tracerd.runtime.objects import Changes, LinkInfo, MapInfo, PinInfo, ProbeInfo, ProgramInfo
+from tracerd.runtime.rings import RingFollower
+from tracerd.runtime.upload import Upload
+from tracerd.snapshot import Moment, Table
+from tracerd.verifier.job import VerifiedProgram
+from tracerd.views.spec import ViewSpec
+
+
+class Control:
+    """One object for all of it. Thread-safe; every method may block, changes for as long as a proof takes."""
+
+    def __init__(self, host: Host, inspector: Inspector, reload: Callable[[], Changes]) -> None:
+        self._host = host
+        self._inspector = inspector
+        self._reload = reload
+
+    def probes(self) -> list[ProbeInfo]:
+        """Every probe, those that failed to load too."""
+        return self._inspector.probes()
+
+    def programs(self) -> list[ProgramInfo]:
+        """Every program."""
+        return self._inspector.programs()
+
+    def maps(self) -> list[MapInfo]:
+        """Every map."""
+        return self._inspector.maps()
+
+    def links(self) -> list[LinkInfo]:
+        """Every link."""
+        return self._inspector.links()
+
+    def pins(self) -> list[PinInfo]:
+        """Every pin."""
+        return self._inspector.pins()
+
+    def program_text(self, program_id: int) -> tuple[ProgramSpec, VerifiedProgram]:
+        """A program as it stood in its object, and with its proof."""
+        return self._inspector.program_text(program_id)
+
+    def load(self, upload: Upload) -> ProbeInfo:
+        """Load, attach and keep a probe."""
+        return self._probe(self._host.load(upload).name)
+
+    def unload(self, probe: str) -> None:
+        """Unload a probe that was loaded so."""
+        self._host.unload(probe)
+
+    def attach(self, program_id: int, source: str) -> LinkInfo:
+        """Run a program on an event."""
+        made = self._host.attach(program_id, source)
+        return next(link for link in self.links() if link.id == made.id)
+
+    def detach(self, link_id: int) -> None:
+        """Take a link away."""
+        self._host.detach(link_id)
+
+    def pin(self, map_id: int, name: str) -> PinInfo:
+        """Move a map into a file."""
+        self._host.pin(map_id, name)
+        return next(pin for pin in self.pins() if pin.name == name)
+
+    def unpin(self, name: str) -> None:
+        """Remove a pin."""
+        self._host.unpin(name)
+
+    def map(self, map_id: int) -> MapView:
+        """One map."""
+        return self._inspector.map(map_id)
+
+    def reload(self) -> Changes:
+        """Read the configuration again; all or nothing."""
+        return self._reload()
+
+    def moment(self, max_age: float = 0.0) -> Moment:
+        """A copy of everything."""
+        return self._inspector.moment(max_age)
+
+    def table(self, probe: str, table: str) -> tuple[ViewSpec, Table]:
+        """One table as it is now."""
+        return self._inspector.table(probe, table)
+
+    def follow(self, map_id: int, queue_bytes: int) -> RingFollower:
+        """A ring buffer's records from now on."""
+        return self._inspector.follow(map_id, queue_bytes)
+
+    def _probe(self, name: str) -> ProbeInfo:
+        for info in self.probes():
+            if info.name == name:
+                return info
+        raise NotFound(f"probe {name!r}")    # unloaded by somebody else in this moment

@@ -1,0 +1,129 @@
+"""What a daemon says of itself: whether all is well, why not, its own numbers, and the whole of `tracerd status`."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracerd import __version__
+from tracerd.daemon.api.host import Health
+from tracerd.snapshot import Ledger
+
+if TYPE_CHECKING:
+    from tracerd.daemon.core import Daemon
+
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+def health(daemon: Daemon) -> Health:
+    """Return whether the daemon does all it was asked to, and every reason why not. It is alive if it can answer."""
+    reasons = tuple(_reasons(daemon))
+    return Health(alive=True, ready=not reasons and daemon.begun, reasons=reasons)
+
+
+def status(daemon: Daemon) -> dict[str, object]:
+    """Return `status --json` (DESIGN §11), with more keys."""
+    look, told = daemon.inspector, health(daemon)
+    ledger = daemon.host.sources.ledger()
+    return {
+        "version": __version__,
+        "pid": os.getpid(),
+        "uptime_s": (time.monotonic_ns() - daemon.host.started_ns) / 1e9,
+        "ready": told.ready,
+        "reasons": list(told.reasons),
+        "probes": [asdict(info) for info in look.probes()],
+        "programs": [asdict(info) for info in look.programs()],
+        "maps": [asdict(info) for info in look.maps()],
+        "links": [asdict(info) for info in look.links()],
+        "pins": [asdict(info) for info in look.pins()],
+        "sources": [{"event": name, "via": balance.via} for name, balance in ledger.items()],
+        "exporters": [asdict(info) for info in daemon.exporting.statistics()],
+        "ledger": {name: ledger_row(balance) for name, balance in ledger.items()},
+        "own": own_metrics(daemon),
+    }
+
+
+def ledger_row(balance: Ledger) -> dict[str, object]:
+    """Return one event's balance as JSON has it (DESIGN §11)."""
+    row: dict[str, object] = {
+        "produced": balance.produced,
+        "delivered": balance.delivered,
+        "lost": balance.lost,
+        "dropped": balance.dropped_in_ring,
+        "filtered": balance.filtered,
+        "failed": balance.failed,
+    }
+    return row | ({"via": balance.via} if balance.via else {})
+
+
+def own_metrics(daemon: Daemon) -> dict[str, float]:
+    """Return tracerd's own numbers: what it costs, what it holds, what went wrong. Totals unless the name says else."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    verifier = daemon.verifier.statistics()
+    maps = [made for each in daemon.host.loaded for made in _map_bytes(each)]
+    numbers: dict[str, float] = {
+        "process.cpu_seconds": used.ru_utime + used.ru_stime,
+        "process.memory_bytes": _resident_bytes(),
+        "process.descriptors": len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0,
+        "pumps.cpu_seconds": daemon.host.sources.cpu_ns / 1e9,
+        "probes.loaded": len(daemon.host.loaded),
+        "probes.failed": len(daemon.host.failed),
+        "maps.memory_bytes": sum(maps),
+        "verifier.jobs": verifier.jobs,
+        "verifier.started": verifier.started,
+        "verifier.broken": verifier.broken,
+        "reloads": daemon.reloads,
+        "reloads.refused": daemon.reloads_refused,
+        "sources.revived": daemon.revived,
+    }
+    numbers.update(_cache_metrics(daemon))
+    numbers.update({f"api.{name}": count for name, count in daemon.api_counts().items()})
+    return numbers
+
+
+def _reasons(daemon: Daemon) -> Iterator[str]:
+    for probe in daemon.host.failed:
+        yield f"probe {probe.name!r} is not loaded: {probe.failed}"
+    for source, why in daemon.host.sources.failed().items():
+        yield f"source {source!r} has ended: {why}"
+    for exporter in daemon.exporting.statistics():
+        if exporter.failing:
+            yield f"exporter {exporter.name!r} fails ({exporter.failing} times in a row): {exporter.last_error}"
+    for error in daemon.caches.refused:
+        yield f"no cache: {error}"
+    if daemon.state_damaged:
+        yield daemon.state_damaged
+    if daemon.last_refusal:
+        yield f"the configuration was not read again: {daemon.last_refusal}"
+
+
+def _map_bytes(each: object) -> Iterator[int]:
+    from tracerd.errors import NotFound
+    from tracerd.runtime.loaded import Loaded
+
+    assert isinstance(each, Loaded)
+    try:
+        with each.used() as live:
+            yield from [made.statistics.memory_bytes for made in live.maps.values()]
+    except NotFound:
+        return
+
+
+def _resident_bytes() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def _cache_metrics(daemon: Daemon) -> Mapping[str, float]:
+    return {
+        f"cache.{name}.{count}": value
+        for name, counted in daemon.caches.statistics().items()
+        for count, value in asdict(counted).items()
+    }
