@@ -143,6 +143,11 @@ class LiveSources:
         with self._lock:
             return {kind.value: running.pump.failure for kind, running in self._running.items() if running.pump.failure}
 
+    def stalled(self, seconds: float) -> list[str]:
+        """Return the sources whose pump has not turned for so long. Never waits: what is stuck may hold the lock."""
+        running = list(self._running.items())
+        return [kind.value for kind, each in running if each.pump.silent_seconds > seconds]
+
     def revive(self) -> list[str]:
         """Open failed sources anew with the links they had; what passes meanwhile is not seen. Returns their names.
 

@@ -34,6 +34,7 @@ class Pump:
         self._errands: SimpleQueue[_Errand] = SimpleQueue()
         self._error: TracerdError | None = None
         self.ended = threading.Event()
+        self._turned = time.monotonic()
         self.cpu_ns = 0
 
     def open(self, links: list[LinkRequest]) -> None:
@@ -75,6 +76,11 @@ class Pump:
     def failure(self) -> str:
         """Why the thread ended before its time; "" if it did not."""
         return str(self._error) if self._error is not None and self.ended.is_set() else ""
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long ago the last turn ended; 0 for a pump that does not run."""
+        return time.monotonic() - self._turned if self._thread.is_alive() else 0.0
 
     def statistics(self) -> Mapping[str, Ledger]:
         """Return the source's ledgers by event."""
@@ -118,6 +124,7 @@ class Pump:
             taken = self.source.pump(TURN_MS)
             self._collect()
             self._run_errands()
+            self._turned = time.monotonic()
             self.cpu_ns = time.thread_time_ns() - began
             if taken < 0:
                 return

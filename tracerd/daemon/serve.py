@@ -1,0 +1,148 @@
+"""The daemon's event loop: signals, the control API, and a look at everything once a second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from tracerd.daemon import health
+from tracerd.daemon.api.listen import ControlServer
+from tracerd.daemon.api.settings import ControlSettings
+from tracerd.daemon.control import Control
+from tracerd.daemon.core import Daemon
+from tracerd.daemon.logs import fields
+from tracerd.daemon.notify import Notifier
+from tracerd.daemon.watch import FileWatch
+from tracerd.errors import TracerdError
+from tracerd.runtime.objects import Changes
+
+LOG = logging.getLogger("tracerd.daemon")
+
+LOOK_SECONDS = 1.0
+WATCH_EVERY = 2                  # looks between two at the files
+SYNC_EVERY = 30                  # looks between two syncs of pinned maps
+REVIVE_EVERY = 10                # looks between two tries to open failed sources anew
+STALLED_SECONDS = 20.0           # a pump that has not turned for so long is stuck: the watchdog may restart us
+LAST_EXPORT_SECONDS = 1.0
+
+
+class Service:
+    """Runs one daemon until it is told to stop."""
+
+    def __init__(self, daemon: Daemon, settings: ControlSettings, notifier: Notifier) -> None:
+        self._daemon = daemon
+        self._notifier = notifier
+        control = Control(daemon.host, daemon.inspector, self._reload_told)
+        self._server = ControlServer(
+            control, partial(health.status, daemon), partial(health.health, daemon), settings
+        )
+        daemon.api_counts = self._api_counts
+        self._stopping = asyncio.Event()
+        self._reloads: set[asyncio.Task[None]] = set()
+        self._watch = FileWatch(())
+
+    async def run(self) -> None:
+        """Serve until SIGTERM, SIGINT or `stop`; then stop everything and export a last time.
+
+        Raises:
+            TracerdError: the control socket cannot be had.
+        """
+        self._take_signals()
+        await self._server.start()
+        try:
+            await asyncio.to_thread(self._daemon.begin)
+            self._watch = FileWatch(self._daemon.watched())
+            self._notifier.ready(self._summary())
+            await self._look_after()
+        finally:
+            self._notifier.stopping()
+            await asyncio.to_thread(self._daemon.stop, LAST_EXPORT_SECONDS)
+            await self._server.stop()
+
+    def stop(self) -> None:
+        """End `run`. From the event loop."""
+        self._stopping.set()
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        handlers: dict[str, Callable[[], None]] = {"SIGTERM": self.stop, "SIGINT": self.stop, "SIGHUP": self._reload_soon}
+        for name, handler in handlers.items():
+            number = getattr(signal, name, None)
+            if number is not None:
+                with contextlib.suppress(NotImplementedError):   # Windows: the console's events come as SIGINT
+                    loop.add_signal_handler(number, handler)
+
+    async def _look_after(self) -> None:
+        looks = 0
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), LOOK_SECONDS)
+            looks += 1
+            stalled = self._daemon.host.sources.stalled(STALLED_SECONDS)
+            if not stalled:
+                self._notifier.alive()
+            if looks % WATCH_EVERY == 0:
+                await asyncio.to_thread(self._look_at_files)
+            if looks % SYNC_EVERY == 0:
+                await asyncio.to_thread(self._daemon.host.maps.sync)
+            if looks % REVIVE_EVERY == 0 and self._daemon.host.sources.failed():
+                await asyncio.to_thread(self._revive)
+
+    def _look_at_files(self) -> None:
+        if self._watch.changed(self._daemon.watched()):
+            LOG.info("files of the configuration have changed")
+            with contextlib.suppress(TracerdError):      # logged, and told by `status`
+                self._reload_told()
+
+    def _revive(self) -> None:
+        try:
+            self._daemon.revive()
+        except TracerdError as error:
+            LOG.error("a source cannot be opened anew: %s", error)
+
+    def _reload_soon(self) -> None:
+        async def reload() -> None:
+            with contextlib.suppress(TracerdError):      # logged, and told by `status`
+                await asyncio.to_thread(self._reload_told)
+
+        task = asyncio.get_running_loop().create_task(reload())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    def _reload_told(self) -> Changes:
+        self._notifier.reloading()
+        try:
+            changes = self._daemon.reload()
+            self._watch = FileWatch(self._daemon.watched())
+            return changes
+        finally:
+            self._notifier.ready(self._summary())
+
+    def _summary(self) -> str:
+        host = self._daemon.host
+        links = sum(len(each.links) for each in host.loaded)
+        failed = f", {len(host.failed)} failed" if host.failed else ""
+        return f"{len(host.loaded)} probes{failed}, {links} links"
+
+    def _api_counts(self) -> Mapping[str, float]:
+        plain = self._server.statistics()
+        refused = plain.pop("refused")
+        assert isinstance(refused, dict)
+        counts = {name: float(count) for name, count in plain.items() if isinstance(count, int)}
+        return counts | {"refused": float(sum(refused.values()))}
+
+
+async def serve(daemon: Daemon, settings: ControlSettings, notifier: Notifier) -> None:
+    """Run a daemon to its end.
+
+    Raises:
+        TracerdError: the control socket cannot be had.
+    """
+    began = time.monotonic()
+    await Service(daemon, settings, notifier).run()
+    LOG.info("stopped", extra=fields(seconds=round(time.monotonic() - began, 1)))
