@@ -102,6 +102,28 @@ class SourceError(TracerdError):
 
 
 @dataclass(eq=False)
+class NotFound(TracerdError):
+    """Nothing live has that id or name; `known` are some that exist."""
+
+    what: str
+    known: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"no {self.what}" + (f"; there are: {', '.join(self.known[:12])}" if self.known else "")
+
+
+@dataclass(eq=False)
+class ExportError(TracerdError):
+    """An exporter's target does not take what was collected; it is tried again."""
+
+    what: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.cause}"
+
+
+@dataclass(eq=False)
 class CompileError(TracerdError):
     """A C source does not compile; `messages` are the compiler's own."""
 

@@ -10,6 +10,7 @@ OK, FAILED, USAGE, NOT_PERMITTED, NOT_SUPPORTED = range(5)
 EXIT_CODES: tuple[tuple[type[errors.TracerdError], int], ...] = (
     (Rejection, FAILED),
     (errors.ConfigError, USAGE),
+    (errors.NotFound, USAGE),
     (errors.PolicyRefusal, NOT_PERMITTED),
     (errors.NotPermitted, NOT_PERMITTED),
     (errors.NotSupported, NOT_SUPPORTED),

@@ -65,7 +65,7 @@ class MapInfo:
 
 @dataclass(frozen=True, slots=True)
 class LinkInfo:
-    """A program on an event. Counts are of this link; `via` says where the events come from, where the name does not."""
+    """A program on an event, and this link's counts; `via` says where events come from that the name does not tell."""
 
     id: int
     program: int

@@ -1,0 +1,4 @@
+"""The daemon: what serves, who may ask it for what, and the client that asks.
+
+`aiohttp` stays in here. `client` and `columns` are for the other side too and import neither it nor the engines.
+"""
