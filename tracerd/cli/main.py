@@ -13,6 +13,7 @@ from tracerd.errors import TracerdError
 
 COMMANDS = {
     "run": "attach probes and print live tables until Ctrl-C",
+    "serve": "the daemon",
     "record": "keep events in a file",
     "replay": "run a probe over a recording",
     "new": "make a probe to start from",

@@ -1,1 +1,4 @@
-"""The daemon: what keeps probes running, tells of them, and lets nobody in."""
+"""The daemon: what keeps probes running, who may ask it for what, and the client that asks.
+
+`aiohttp` stays in here. `client` and `columns` are for the other side too and import neither it nor the engines.
+"""

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from tracerd.elf.spec import ProgramSpec
 from tracerd.errors import NotFound
 from tracerd.runtime.host import Host
-from tracerd.runtime.inspect import Inspector
+from tracerd.runtime.inspect import Inspector, TypedFollower
 from tracerd.runtime.map_view import MapView
 from tracerd.runtime.objects import Changes, LinkInfo, MapInfo, PinInfo, ProbeInfo, ProgramInfo
-from tracerd.runtime.rings import RingFollower
 from tracerd.runtime.upload import Upload
 from tracerd.snapshot import Moment, Table
 from tracerd.verifier.job import VerifiedProgram
@@ -91,7 +90,7 @@ class Control:
         """One table as it is now."""
         return self._inspector.table(probe, table)
 
-    def follow(self, map_id: int, queue_bytes: int) -> RingFollower:
+    def follow(self, map_id: int, queue_bytes: int) -> TypedFollower:
         """A ring buffer's records from now on."""
         return self._inspector.follow(map_id, queue_bytes)
 

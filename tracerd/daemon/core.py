@@ -1,7 +1,7 @@
 """A daemon put together: state, caches, verifier, host, exporters. `serve` drives it; here is what it can do.
 
 The state directory is locked first and everything else is made in it, so that two daemons never share anything. What
-cannot be had is told and gone without, where that is possible: a probe that does not load, a cache, an exporter's target.
+cannot be had is told and gone without, where that is possible: a probe that does not load, a cache, a full disk.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ RESTART_FOR = ("state_dir", "code_integrity", "control", "access", "limits", "so
 class Daemon:
     """Everything of one daemon but its event loop. Thread-safe."""
 
-    def __init__(self, config: DaemonConfig, read: Callable[[], DaemonConfig], owner: int | None = None) -> None:
-        """`read` reads the configuration again; `owner` is whose state directory it may be beside ours.
+    def __init__(self, config: DaemonConfig, read: Callable[[], DaemonConfig]) -> None:
+        """`read` reads the configuration again.
 
         Raises:
             TracerdError: the state directory cannot be used, or another daemon uses it; an exporter's section is wrong.
@@ -61,7 +61,7 @@ class Daemon:
         self._reloading = threading.Lock()
         with ExitStack() as made:
             lock_if_enforced(config.code_integrity)
-            state = made.enter_context(StateDir(config.state_dir, owner))
+            state = made.enter_context(StateDir(config.state_dir))
             state.lock()
             document = Document(state, "state.json", Saved)
             saved = document.load() or Saved()

@@ -21,21 +21,21 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 def health(daemon: Daemon) -> Health:
-    """Return whether the daemon does all it was asked to, and every reason why not. It is alive if it can answer."""
+    """Return alive, ready and every reason why not. It is alive if it can answer, ready if it does all it was asked."""
     reasons = tuple(_reasons(daemon))
-    return Health(alive=True, ready=not reasons and daemon.begun, reasons=reasons)
+    return True, not reasons and daemon.begun, reasons
 
 
 def status(daemon: Daemon) -> dict[str, object]:
     """Return `status --json` (DESIGN §11), with more keys."""
-    look, told = daemon.inspector, health(daemon)
+    look, (_, ready, reasons) = daemon.inspector, health(daemon)
     ledger = daemon.host.sources.ledger()
     return {
         "version": __version__,
         "pid": os.getpid(),
         "uptime_s": (time.monotonic_ns() - daemon.host.started_ns) / 1e9,
-        "ready": told.ready,
-        "reasons": list(told.reasons),
+        "ready": ready,
+        "reasons": list(reasons),
         "probes": [asdict(info) for info in look.probes()],
         "programs": [asdict(info) for info in look.programs()],
         "maps": [asdict(info) for info in look.maps()],
@@ -69,7 +69,7 @@ def own_metrics(daemon: Daemon) -> dict[str, float]:
     numbers: dict[str, float] = {
         "process.cpu_seconds": used.ru_utime + used.ru_stime,
         "process.memory_bytes": _resident_bytes(),
-        "process.descriptors": len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0,
+        "process.descriptors": _descriptors(),
         "pumps.cpu_seconds": daemon.host.sources.cpu_ns / 1e9,
         "probes.loaded": len(daemon.host.loaded),
         "probes.failed": len(daemon.host.failed),
@@ -119,6 +119,13 @@ def _resident_bytes() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def _descriptors() -> int:
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1       # without the listing's own
+    except OSError:
+        return 0
 
 
 def _cache_metrics(daemon: Daemon) -> Mapping[str, float]:

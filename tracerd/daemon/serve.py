@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from tracerd.daemon import health
 from tracerd.daemon.api.listen import ControlServer
@@ -20,6 +21,9 @@ from tracerd.daemon.notify import Notifier
 from tracerd.daemon.watch import FileWatch
 from tracerd.errors import TracerdError
 from tracerd.runtime.objects import Changes
+
+if TYPE_CHECKING:
+    from tracerd.daemon.api.unix_socket import UnixSocket
 
 LOG = logging.getLogger("tracerd.daemon")
 
@@ -34,12 +38,14 @@ LAST_EXPORT_SECONDS = 1.0
 class Service:
     """Runs one daemon until it is told to stop."""
 
-    def __init__(self, daemon: Daemon, settings: ControlSettings, notifier: Notifier) -> None:
+    def __init__(
+        self, daemon: Daemon, settings: ControlSettings, notifier: Notifier, local: UnixSocket | None = None
+    ) -> None:
         self._daemon = daemon
         self._notifier = notifier
         control = Control(daemon.host, daemon.inspector, self._reload_told)
         self._server = ControlServer(
-            control, partial(health.status, daemon), partial(health.health, daemon), settings
+            control, partial(health.status, daemon), partial(health.health, daemon), settings, local
         )
         daemon.api_counts = self._api_counts
         self._stopping = asyncio.Event()
@@ -70,7 +76,8 @@ class Service:
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        handlers: dict[str, Callable[[], None]] = {"SIGTERM": self.stop, "SIGINT": self.stop, "SIGHUP": self._reload_soon}
+        stop, reload = self.stop, self._reload_soon
+        handlers: dict[str, Callable[[], None]] = {"SIGTERM": stop, "SIGINT": stop, "SIGHUP": reload}
         for name, handler in handlers.items():
             number = getattr(signal, name, None)
             if number is not None:
@@ -137,12 +144,14 @@ class Service:
         return counts | {"refused": float(sum(refused.values()))}
 
 
-async def serve(daemon: Daemon, settings: ControlSettings, notifier: Notifier) -> None:
-    """Run a daemon to its end.
+async def serve(
+    daemon: Daemon, settings: ControlSettings, notifier: Notifier, local: UnixSocket | None = None
+) -> None:
+    """Run a daemon to its end; `local` is its control socket, if that was made already.
 
     Raises:
         TracerdError: the control socket cannot be had.
     """
     began = time.monotonic()
-    await Service(daemon, settings, notifier).run()
+    await Service(daemon, settings, notifier, local).run()
     LOG.info("stopped", extra=fields(seconds=round(time.monotonic() - began, 1)))

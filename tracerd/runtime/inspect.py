@@ -13,16 +13,32 @@ from tracerd.platforms.linux import LINUX
 from tracerd.runtime.host import Host
 from tracerd.runtime.load import LoadedProbe
 from tracerd.runtime.loaded import Loaded
-from tracerd.runtime.map_view import MapView
+from tracerd.runtime.map_view import MapView, jsonable
 from tracerd.runtime.objects import LinkInfo, MapInfo, PinInfo, ProbeInfo, ProgramInfo
 from tracerd.runtime.rings import RingFollower
 from tracerd.snapshot import Moment, ProbeMoment, ProgramStatistics, Table
 from tracerd.verifier.job import VerifiedProgram
 from tracerd.views.spec import ViewSpec
+from tracerd.views.values import Codec
 from tracerd.vm.maps import Map
 
 PROOF_TAG_DIGITS = 16
 Row = TypeVar("Row")
+
+
+class TypedFollower:
+    """A ring buffer's follower that knows the type of its records, where the object declares one as the map's value."""
+
+    def __init__(self, follower: RingFollower, codec: Codec | None) -> None:
+        self._codec = codec
+        self.take = follower.take
+        self.close = follower.close
+
+    def decode(self, record: bytes) -> object:
+        """Return a record as JSON has it; hex if its type is not known, or it is shorter."""
+        if self._codec is None or len(record) < self._codec.size:
+            return record.hex()
+        return jsonable(self._codec.decode(record[: self._codec.size]))
 
 
 class Inspector:
@@ -76,7 +92,7 @@ class Inspector:
         loaded, name = self._host.find_map(map_id)
         return MapView(loaded, name, lambda live: self._map(loaded, name, live))
 
-    def follow(self, map_id: int, queue_bytes: int) -> RingFollower:
+    def follow(self, map_id: int, queue_bytes: int) -> TypedFollower:
         """Follow a ring buffer from now on.
 
         Raises:
@@ -85,9 +101,11 @@ class Inspector:
         """
         loaded, name = self._host.find_map(map_id)
         with loaded.used() as live:
+            spec = next(each for each in live.object.maps if each.name == name)
             for ring in live.rings:
                 if ring.name == name:
-                    return ring.subscribe(queue_bytes)
+                    codec = Codec(live.object.btf, spec.value_type, spec.value_size) if spec.value_type else None
+                    return TypedFollower(ring.subscribe(queue_bytes), codec)
         raise RunError(f"map {name!r}", "is no ring buffer: it has entries, no records")
 
     def table(self, probe: str, table: str) -> tuple[ViewSpec, Table]:

@@ -1,0 +1,45 @@
+"""`tracerd serve`: the daemon, in the foreground."""
+
+from __future__ import annotations
+
+import os
+
+# Before numpy is imported: its OpenBLAS would start threads that keep privileges, and take memory.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import click
+
+from tracerd.config.daemon import DaemonConfig, read_config
+from tracerd.daemon.core import Daemon
+from tracerd.daemon.logs import start_logging
+from tracerd.daemon.notify import Notifier
+from tracerd.daemon.serve import serve
+from tracerd.daemon.settings import control_settings
+from tracerd.daemon.startup import prepare
+from tracerd.vm.policy import Integrity
+
+
+@click.command("serve")
+@click.option("--config", "path", type=click.Path(path_type=Path), help="Instead of /etc/tracerd/tracerd.toml.")
+@click.pass_obj
+def command(integrity: Integrity, path: Path | None) -> None:
+    """Run the daemon until SIGTERM. SIGHUP, or a change of its files, makes it read its configuration again."""
+
+    def read() -> DaemonConfig:
+        config = read_config(path)
+        return config if integrity == "auto" else config.model_copy(update={"code_integrity": integrity})
+
+    config = read()
+    handler = start_logging(config.log.format, config.log.level)
+    with contextlib.closing(handler), Notifier() as notifier:
+        local = prepare(config)
+        try:
+            with contextlib.closing(Daemon(config, read)) as daemon:
+                asyncio.run(serve(daemon, control_settings(config), notifier, local))
+        finally:
+            if local is not None:
+                local.remove()

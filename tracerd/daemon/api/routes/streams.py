@@ -1,0 +1,114 @@
+"""Streams. Nothing waits for a client: there is one moment, or one batch of records, on its way to each.
+
+While a client does not read, moments pass it by (the next one it gets is the newest) and records stay in its own
+follower, which is bounded and drops: both are counted and told in the stream. Who reads nothing for long is closed by
+the gate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+from aiohttp import web
+
+from tracerd.daemon import columns
+from tracerd.daemon.api.host import RingFollower, Service
+from tracerd.daemon.api.models import MomentsQuery
+from tracerd.daemon.api.moments import Encoded
+from tracerd.daemon.api.route import COLUMNS, EVENTS, Call, Route
+
+QUEUE_BYTES = 1 << 20
+"""What one follower of a ring buffer may be behind."""
+
+TURN_SECONDS = 0.5
+"""How long a follower waits for records before it looks whether anybody still listens."""
+
+HEARTBEAT_TURNS = 10
+"""After so many empty turns a comment is sent: it finds out clients that are gone."""
+
+_ENCODED = Encoded()
+
+
+async def _moments(service: Service, call: Call, request: web.Request, media: str) -> web.StreamResponse:
+    workers, interval = service.workers, call.query.interval
+    response = await _opened(request, media)
+
+    def take() -> bytes:
+        return _ENCODED.of(service.host.moment(interval / 2), media)
+
+    due = time.monotonic()
+    stopping = False
+    while not stopping and _connected(request):
+        data = await workers.run(workers.reading, take)
+        before = time.monotonic()
+        await response.write(data)
+        service.counters.moments_skipped += int((time.monotonic() - before) / interval)
+        due = max(due + interval, time.monotonic())
+        stopping = await workers.pause(due - time.monotonic())
+    return response
+
+
+async def _records(service: Service, call: Call, request: web.Request, media: str) -> web.StreamResponse:
+    workers = service.workers
+    follower = await workers.run(workers.streaming, lambda: service.host.follow(call.id, QUEUE_BYTES))
+    try:
+        response = await _opened(request, media)
+        told_lost = idle = 0
+        while not workers.stopping.is_set() and _connected(request):
+            records, lost = await workers.run(workers.streaming, _turn(follower))
+            if lost > told_lost:
+                service.counters.records_lost += lost - told_lost
+                records += b'event: lost\ndata: {"lost":%d}\n\n' % lost
+                told_lost = lost
+            idle = 0 if records else idle + 1
+            if records or idle % HEARTBEAT_TURNS == 0:
+                await response.write(records or b": nothing yet\n\n")
+        return response
+    finally:
+        follower.close()
+
+
+def _turn(follower: RingFollower) -> Callable[[], tuple[bytes, int]]:
+    def turn() -> tuple[bytes, int]:
+        records, lost = follower.take(TURN_SECONDS)
+        return b"".join(map(event, records)), lost
+
+    def event(record: bytes) -> bytes:
+        data = msgspec.json.encode({"record": follower.decode(record)}, enc_hook=columns.plain)
+        return b"event: record\ndata: " + data + b"\n\n"
+
+    return turn
+
+
+async def _opened(request: web.Request, media: str) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": media, "Cache-Control": "no-store"})
+    response.force_close()                # the connection ends with the stream
+    await response.prepare(request)
+    return response
+
+
+def _connected(request: web.Request) -> bool:
+    return request.transport is not None and not request.transport.is_closing()
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/stream/moments",
+        summary="Everything collected, again and again",
+        query=MomentsQuery,
+        media=(EVENTS, COLUMNS),
+        answer=bytes,
+        stream=_moments,
+    ),
+    Route(
+        method="GET",
+        path="/v1/stream/rings/{id}",
+        summary="A ring buffer's records from now on",
+        media=(EVENTS,),
+        answer=bytes,
+        stream=_records,
+    ),
+)

@@ -1,0 +1,241 @@
+"""Talk to a daemon. Synchronous, standard library only, and quick to import: every command starts with it.
+
+    client = connect()
+    for program in client.programs(): ...
+    for moment in client.moments(1.0): ...
+
+What the daemon refuses is raised as the error it raised there. One client belongs to one thread.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tracerd.daemon.client_errors import raised
+from tracerd.daemon.client_http import SOCKET, Connection, Endpoint, local, over_tls
+from tracerd.daemon.client_rows import row, rows
+from tracerd.errors import RunError
+from tracerd.runtime.objects import Changes, LinkInfo, MapInfo, PinInfo, ProbeInfo, ProgramInfo
+from tracerd.runtime.upload import Upload
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from tracerd.snapshot import Moment, Table
+
+__all__ = ["SOCKET", "Client", "Record", "connect", "connect_tls"]
+
+_COLUMNS = "application/vnd.tracerd.columns"
+Json = dict[str, Any]
+
+
+def connect(socket: Path | None = None) -> Client:
+    """Return a client of the daemon of this machine. It connects with its first request.
+
+    Raises, with every request:
+        RunError: no daemon answers there.
+        NotPermitted: this user may not talk to it, or not ask for that.
+    """
+    return Client(local(socket))
+
+
+def connect_tls(address: str, token: str, certificate: Path | None = None) -> Client:
+    """Return a client of another machine's daemon at HOST:PORT; `certificate` is an authority of your own."""
+    return Client(over_tls(address, token, certificate))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a ring buffer; `lost` is how many this reader has missed so far."""
+
+    value: object
+    lost: int
+
+
+class Client:
+    """One daemon. Requests share a connection, streams have their own."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._connection = Connection(endpoint)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; a later request opens another."""
+        self._connection.close()
+
+    def status(self) -> Json:
+        """Return what runs and what it lost (DESIGN §11)."""
+        return dict(self._json("GET", "/v1/status"))
+
+    def ready(self) -> tuple[bool, list[str]]:
+        """Return whether the daemon does all it was asked to, and why not."""
+        answer = self._json("GET", "/readyz", also=503)
+        return bool(answer["ok"]), list(answer["reasons"])
+
+    def openapi(self) -> Json:
+        """Return the API's own description."""
+        return dict(self._json("GET", "/v1/openapi.json"))
+
+    def reload(self) -> Changes:
+        """Have the configuration read again, all or nothing."""
+        return row(Changes, self._json("POST", "/v1/reload"))
+
+    def probes(self) -> list[ProbeInfo]:
+        """Return all probes."""
+        return rows(ProbeInfo, self._json("GET", "/v1/probes"))
+
+    def load(self, upload: Upload) -> ProbeInfo:
+        """Have a probe proved, loaded and attached; it is kept across restarts."""
+        body: Json = {"name": upload.name, "toml": upload.toml}
+        if upload.object:
+            body |= {"object": b64encode(upload.object).decode(), "object_name": upload.object_name}
+        return row(ProbeInfo, self._json("POST", "/v1/probes", body))
+
+    def unload(self, probe: str) -> None:
+        """Unload a probe that was loaded at run time."""
+        self._json("DELETE", f"/v1/probes/{_quoted(probe)}")
+
+    def programs(self) -> list[ProgramInfo]:
+        """Return all programs."""
+        return rows(ProgramInfo, self._json("GET", "/v1/programs"))
+
+    def program(self, program: int) -> ProgramInfo:
+        """Return one program."""
+        return row(ProgramInfo, self._json("GET", f"/v1/programs/{program}"))
+
+    def disasm(self, program: int, *, source: bool = False) -> Json:
+        """Return a program as text: {"program", "section", "instructions", "lines": [{"instruction", "text", …}]}."""
+        return dict(self._json("GET", f"/v1/programs/{program}/disasm?source={str(source).lower()}"))
+
+    def maps(self) -> list[MapInfo]:
+        """Return all maps."""
+        return rows(MapInfo, self._json("GET", "/v1/maps"))
+
+    def map(self, map_id: int) -> MapInfo:
+        """Return one map."""
+        return row(MapInfo, self._json("GET", f"/v1/maps/{map_id}"))
+
+    def entries(self, map_id: int, limit: int = 10_000) -> tuple[list[Json], bool]:
+        """Return elements, and whether there are more than the limit."""
+        answer = self._json("GET", f"/v1/maps/{map_id}/entries?limit={limit}")
+        return answer["entries"], answer["truncated"]
+
+    def columns(self, map_id: int) -> Mapping[str, npt.NDArray[np.generic]]:
+        """Return all elements as numpy columns by BTF path."""
+        (block,) = self._blocks(f"/v1/maps/{map_id}/columns")
+        return dict(block.columns)
+
+    def lookup(self, map_id: int, key: object) -> object:
+        """Return one element's value; per-CPU maps have a list."""
+        return self._json("POST", f"/v1/maps/{map_id}/lookup", {"key": key})["value"]
+
+    def update(self, map_id: int, key: object, value: object, flags: str = "any") -> None:
+        """Write one element; `flags` is any, noexist or exist."""
+        self._json("PUT", f"/v1/maps/{map_id}/entry", {"key": key, "value": value, "flags": flags})
+
+    def delete(self, map_id: int, key: object) -> None:
+        """Delete one element."""
+        self._json("DELETE", f"/v1/maps/{map_id}/entry", {"key": key})
+
+    def pin(self, map_id: int, name: str) -> PinInfo:
+        """Pin a map under a name."""
+        return row(PinInfo, self._json("POST", f"/v1/maps/{map_id}/pin", {"name": name}))
+
+    def unpin(self, name: str) -> None:
+        """Remove a pin and its file."""
+        self._json("DELETE", f"/v1/pins/{_quoted(name)}")
+
+    def pins(self) -> list[PinInfo]:
+        """Return all pinned maps."""
+        return rows(PinInfo, self._json("GET", "/v1/pins"))
+
+    def links(self) -> list[LinkInfo]:
+        """Return all links."""
+        return rows(LinkInfo, self._json("GET", "/v1/links"))
+
+    def attach(self, program: int, source: str) -> LinkInfo:
+        """Attach a program to an event."""
+        return row(LinkInfo, self._json("POST", "/v1/links", {"program": program, "source": source}))
+
+    def detach(self, link: int) -> None:
+        """Detach a link."""
+        self._json("DELETE", f"/v1/links/{link}")
+
+    def table(self, probe: str, table: str) -> Table:
+        """Return a probe's table as it is now."""
+        from tracerd.snapshot import Table  # numpy takes longer to import than most requests take
+
+        (block,) = self._blocks(f"/v1/tables/{_quoted(probe)}/{_quoted(table)}")
+        return Table(block.name, block.columns)
+
+    def moments(self, interval: float = 1.0) -> Iterator[Moment]:
+        """Yield what the daemon has collected, again and again: the newest there is whenever the next is asked for.
+
+        Maps are empty (`columns` has them), rings have their counts and no records (`records` has them).
+        """
+        from tracerd.daemon import client_moments
+
+        with closing(Connection(self._endpoint)) as connection:
+            stream = connection.request("GET", f"/v1/stream/moments?interval={interval}", accept=_COLUMNS)
+            if stream.status != 200:
+                raise raised(stream.read(), stream.status)
+            yield from client_moments.moments(stream)
+
+    def records(self, map_id: int) -> Iterator[Record]:
+        """Yield a ring buffer's records from now on."""
+        with closing(Connection(self._endpoint)) as connection:
+            stream = connection.request("GET", f"/v1/stream/rings/{map_id}", accept="text/event-stream")
+            if stream.status != 200:
+                raise raised(stream.read(), stream.status)
+            lost = 0
+            for line in iter(stream.readline, b""):
+                if line.startswith(b"data: "):
+                    data = json.loads(line[6:])
+                    lost = data.get("lost", lost)
+                    if "record" in data:
+                        yield Record(data["record"], lost)
+
+    def _blocks(self, path: str) -> Any:
+        from tracerd.daemon import columns
+
+        answer = self._connection.request("GET", path, accept=_COLUMNS)
+        data = answer.read()
+        if answer.status != 200:
+            raise raised(data, answer.status)
+        return columns.decode(data)[1]
+
+    def _json(self, method: str, path: str, body: Json | None = None, also: int = 0) -> Any:
+        data = None if body is None else json.dumps(body, default=_plain).encode()
+        answer = self._connection.request(method, path, data)
+        text = answer.read()
+        if answer.status >= 300 and answer.status != also:
+            raise raised(text, answer.status)
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise RunError(self._endpoint.name, f"answers with something else than JSON: {error}") from error
+
+
+def _quoted(name: str) -> str:
+    from urllib.parse import quote
+
+    return quote(name, safe="")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return value.hex()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
