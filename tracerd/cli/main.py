@@ -19,6 +19,7 @@ COMMANDS = {
     "new": "make a probe to start from",
     "build": "compile a probe's C with the clang of this machine, and prove it",
     "verify": "prove an object's programs safe, or say why not",
+    "service": "have this machine run the daemon, or not",
     "check": "will the daemon do what its configuration says?",
     "doctor": "what this machine offers and forbids, and the fix",
     "policy": "which engine may run here, and why",
