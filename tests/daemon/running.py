@@ -39,6 +39,7 @@ class RunningDaemon:
         self.root = root
         self.process: subprocess.Popen[bytes] | None = None
         self._probes = probes
+        self._clients: list[Client] = []
         root.chmod(0o700)
         for folder in ("out", "probes.d"):
             (root / folder).mkdir(exist_ok=True)
@@ -101,7 +102,8 @@ class RunningDaemon:
 
     def client(self) -> Client:
         """Return a client of it."""
-        return connect(self.root / "run" / "control.sock")
+        self._clients.append(connect(self.root / "run" / "control.sock"))
+        return self._clients[-1]
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -118,6 +120,8 @@ class RunningDaemon:
 
     def _end(self, number: int) -> int:
         assert self.process is not None
+        while self._clients:
+            self._clients.pop().close()
         self.process.send_signal(number)
         code = self.process.wait(timeout=SECONDS)
         self.process = None

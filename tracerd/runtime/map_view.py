@@ -48,8 +48,8 @@ class MapView:
             for key, values in zip(copied.keys[:limit], copied.values[:limit], strict=True)
         ]
 
-    def lookup(self, key: object) -> dict[str, object] | None:
-        """Return the entry of a key, or None.
+    def lookup(self, key: object) -> object | None:
+        """Return the value of a key, of a per-CPU map a list with one for each slot; None if there is no such key.
 
         Raises:
             RunError: the key does not have its type's shape.
@@ -61,7 +61,8 @@ class MapView:
         if value is None:
             return None
         each = [np.frombuffer(value[at : at + self._value.size], np.uint8) for at in range(0, len(value), step)]
-        return {"key": jsonable(self._key.decode(encoded)), **self._told(each)}
+        told = self._told(each)
+        return told["values"] if self._map.kind.per_cpu else told["value"]
 
     def update(self, key: object, value: object, flags: int = 0) -> None:
         """Set a value; on every CPU slot of a per-CPU map, unless it is a list with one for each.

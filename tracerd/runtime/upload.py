@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from tracerd.config import Name, Probe, parse_probe
-from tracerd.errors import ConfigError, RunError, TracerdError
+from tracerd.errors import ConfigError, ObjectError, RunError, TracerdError
 from tracerd.runtime.locate import locate, probe_of_object, shipped_probes
 
 OBJECT_FILE, TOML_FILE = "probe.bpf.o", "probe.toml"
@@ -65,6 +65,9 @@ class Uploads:
             raise RunError(str(self._directory), f"cannot keep a probe: {error.strerror}") from error
         try:
             return self._written(upload, folder), folder
+        except (ConfigError, ObjectError) as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise _renamed(error, folder, upload) from error
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise RunError(str(folder), f"cannot keep a probe: {error.strerror}") from error
@@ -142,6 +145,14 @@ def checked_name(name: str) -> str:
     except ValidationError as error:
         rule = "is no probe's name: a letter, then letters, digits, _, - or .; at most 64"
         raise ConfigError(repr(name), rule) from error
+
+
+def _renamed(error: ConfigError | ObjectError, folder: Path, upload: Upload) -> ConfigError | ObjectError:
+    """Tell an error with the client's name for the object, not with ours."""
+    ours, theirs = str(folder / OBJECT_FILE), upload.name or upload.object_name
+    if isinstance(error, ConfigError):
+        return ConfigError(error.where.replace(ours, theirs), error.cause)
+    return ObjectError(error.object.replace(ours, theirs), error.cause)
 
 
 def _contents(upload: Upload) -> tuple[str | None, bytes]:

@@ -1,0 +1,304 @@
+"""The whole daemon: it starts, changes, is killed and comes back, and what it counted is exact."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.running import OBJECTS, TALLY, RunningDaemon, daemon, until
+from tests.sources.live import need_live_events, start
+from tracerd.daemon.client import Client
+from tracerd.errors import ConfigError, NotFound, TracerdError
+from tracerd.runtime.upload import Upload
+
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("perf")]
+
+UNPROVED = OBJECTS / "unproved.bpf.o"
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[RunningDaemon]:
+    need_live_events()
+    with daemon(tmp_path) as made:
+        yield made
+
+
+def total(client: Client) -> int:
+    """Return the pinned count of all getppid calls."""
+    found = next(info for info in client.maps() if info.name == "tally_total")
+    value = client.lookup(found.id, 0)
+    assert isinstance(value, int)
+    return value
+
+
+def hammer(calls: int) -> int:
+    """Have a child make that many calls; returns its pid."""
+    child = start(f"hammer({calls}, 0)")
+    assert child.wait() == 0
+    return child.pid
+
+
+def counted(client: Client, pid: int) -> int:
+    """Return how many calls a process made, as the probe counted."""
+    found = next(info for info in client.maps() if info.name == "by_process")
+    values = next((row["values"] for row in client.entries(found.id)[0] if row["key"] == pid), [])
+    return sum(values)
+
+
+def test_a_probe_counts_exactly_and_the_last_export_has_it(served: RunningDaemon) -> None:
+    """100,000 calls are 100,000 counts, live and in the last export; SIGTERM ends it within two seconds with 0."""
+    served.probe("tally")
+    client = served.start()
+    pid = hammer(100_000)
+    until(lambda: counted(client, pid) == 100_000)
+    began = time.monotonic()
+    assert served.stop() == 0
+    assert time.monotonic() - began < 10     # two seconds on an idle machine; this one is shared
+    rows = [json.loads(line) for line in (served.root / "out" / "moments.jsonl").read_text().splitlines()]
+    ledgers = [row for row in rows if row["kind"] == "ledger" and row["event"] == "syscall:getppid:enter"]
+    assert ledgers[-1]["row"]["delivered"] >= 100_000
+    assert not (served.root / "run" / "control.sock").exists()
+
+
+def test_it_is_idle_without_probes(served: RunningDaemon) -> None:
+    """probes = [] attaches nothing: no links, no sources, no pumps, ready."""
+    client = served.start()
+    status = client.status()
+    assert (status["links"], status["sources"], status["probes"]) == ([], [], [])
+    assert client.ready() == (True, [])
+    threads = [Path(task, "comm").read_text() for task in Path(f"/proc/{served.pid}/task").iterdir()]
+    assert not [name for name in threads if "pump" in name]
+
+
+def test_a_kill_loses_no_pinned_count_and_no_link(served: RunningDaemon) -> None:
+    """After kill -9 in full flow: same links; the pinned total is at least what was read before, and goes on from there."""
+    served.probe("tally")
+    client = served.start()
+    program = client.programs()[0].id
+    client.attach(program, "syscall:getuid:enter")
+    before = {(link.probe, link.name, link.source) for link in client.links()}
+    child = start("hammer(2_000_000, 0)")
+    until(lambda: total(client) > 10_000)
+    seen = total(client)
+    served.kill()
+    child.wait()
+    client = served.start()
+    assert {(link.probe, link.name, link.source) for link in client.links()} == before
+    after = total(client)
+    assert after >= seen
+    pid = hammer(1000)
+    until(lambda: counted(client, pid) == 1000)
+    assert total(client) >= after + 1000
+    assert client.ready() == (True, [])
+
+
+def test_a_reload_keeps_unchanged_probes_counting(served: RunningDaemon) -> None:
+    """While probes come and go around it, a probe that stays counts every call, and keeps its ids."""
+    served.probe("tally")
+    client = served.start()
+    ids = [info.id for info in client.programs()]
+    child = start("hammer(1_000_000, 0)")
+    for n in range(3):
+        path = served.probe(f"guest{n}", attach="on_getppid=tracepoint:syscalls:sys_enter_getuid")
+        assert client.reload().loaded == (f"guest{n}",)
+        path.unlink()
+        assert client.reload().unloaded == (f"guest{n}",)
+    child.wait()
+    until(lambda: counted(client, child.pid) == 1_000_000)
+    assert [info.id for info in client.programs()] == ids
+    ledger = client.status()["ledger"]["syscall:getppid:enter"]
+    assert (ledger["lost"], ledger["failed"]) == (0, 0)
+
+
+@pytest.mark.parametrize("how", ["signal", "file"])
+def test_a_change_of_files_is_noticed(served: RunningDaemon, how: str) -> None:
+    """By SIGHUP, or by itself within some seconds."""
+    client = served.start()
+    served.probe("late")
+    served.configure(more="# changed")
+    if how == "signal":
+        served.signal(signal.SIGHUP)
+    until(lambda: [info.name for info in client.probes()] == ["late"], what="the new probe")
+
+
+@pytest.mark.parametrize(("spoil", "says"), [
+    ("toml", "is not TOML"),
+    ("key", "did you mean 'source'"),
+    ("event", "syscall:getppidd:enter"),
+    ("object", "needs"),
+    ("missing", "cannot be read"),
+    ("state_dir", "cannot change while running"),
+])  # fmt: skip
+def test_a_bad_reload_changes_nothing_and_says_why(served: RunningDaemon, spoil: str, says: str) -> None:
+    """The running probe goes on counting, `ready` names the cause, and a good file mends it."""
+    good = served.probe("tally")
+    client = served.start()
+    bad = served.root / "probes.d" / "bad.toml"
+    text = good.read_text().replace('"tally"', '"bad"')
+    if spoil == "state_dir":
+        served.config.write_text(served.config.read_text().replace("/state", "/other"))
+    elif spoil == "object":
+        served.probe("bad", UNPROVED)
+    else:
+        bad.write_text({
+            "toml": "[probe", "key": text.replace("source", "sourse"), "missing": text.replace("tally.bpf.o", "no.o"),
+            "event": text.replace("getppid:enter", "getppidd:enter"),
+        }[spoil])  # fmt: skip
+    with pytest.raises(TracerdError) as refused:
+        client.reload()
+    assert says in str(refused.value)
+    ready, reasons = client.ready()
+    assert not ready
+    assert says in reasons[0]
+    pid = hammer(1000)
+    until(lambda: counted(client, pid) == 1000)
+    bad.unlink(missing_ok=True)
+    served.configure()
+    client.reload()
+    assert client.ready() == (True, [])
+
+
+def test_what_is_loaded_at_run_time_stays_until_it_is_unloaded(served: RunningDaemon) -> None:
+    """Over a restart and over kill -9; detached links stay detached."""
+    client = served.start()
+    client.load(Upload(object=TALLY.read_bytes(), object_name="tally.bpf.o"))
+    client.load(Upload(name="churn"))
+    gone = next(link for link in client.links() if link.source == "process:sample")
+    client.detach(gone.id)
+    links = {(link.probe, link.source) for link in client.links()}
+    assert ("tally", "tracepoint:syscalls:sys_enter_getppid") in links
+    served.stop()
+    client = served.start()
+    assert {(link.probe, link.source) for link in client.links()} == links
+    served.kill()
+    client = served.start()
+    assert {(link.probe, link.source) for link in client.links()} == links
+    client.unload("churn")
+    served.kill()
+    client = served.start()
+    assert [info.name for info in client.probes()] == ["tally"]
+
+
+def test_a_map_is_pinned_at_run_time_and_found_again(served: RunningDaemon) -> None:
+    """Pinned under traffic, killed, restarted: its counts are there. Unpinned, it is memory again."""
+    served.probe("tally")
+    client = served.start()
+    child = start("hammer(300_000, 0)")
+    by_process = next(info for info in client.maps() if info.name == "by_process")
+    pin = client.pin(by_process.id, "processes_seen")
+    assert (pin.name, pin.map) == ("processes_seen", by_process.id)
+    child.wait()
+    until(lambda: counted(client, child.pid) == 300_000)
+    served.kill()
+    client = served.start()
+    assert counted(client, child.pid) == 300_000
+    with pytest.raises(ConfigError, match="taken"):
+        client.pin(next(info for info in client.maps() if info.name == "records").id, "processes_seen")
+    client.unpin("processes_seen")
+    with pytest.raises(NotFound):
+        client.unpin("processes_seen")
+    served.stop()
+    client = served.start()
+    assert {pin.name for pin in client.pins()} == {"tally_total"}
+    entries = client.entries(next(info for info in client.maps() if info.name == "by_process").id)[0]
+    assert child.pid not in [entry["key"] for entry in entries]
+
+
+def test_records_of_a_ring_buffer_are_streamed(served: RunningDaemon) -> None:
+    """A follower gets what programs write into a ring, from when it begins to follow."""
+    served.probe("tally")
+    client = served.start()
+    ring = next(info for info in client.maps() if info.kind == "ringbuf")
+    records = client.records(ring.id)
+    child = start("hammer(400_000, 0)")
+    got = [next(records) for _ in range(3)]
+    child.wait()
+    assert [record.lost for record in got] == [0, 0, 0]
+    assert all(len(bytes.fromhex(str(record.record))) == 16 for record in got)
+
+
+def test_a_program_that_is_not_proved_is_refused_and_nothing_is_kept(served: RunningDaemon) -> None:
+    """The reason travels to the client; no draft stays behind."""
+    client = served.start()
+    with pytest.raises(TracerdError, match="needs"):
+        client.load(Upload(object=UNPROVED.read_bytes(), object_name="unproved.bpf.o"))
+    assert client.probes() == []
+    assert list((served.root / "state" / "probes").iterdir()) == []
+
+
+def test_a_second_daemon_is_refused(served: RunningDaemon) -> None:
+    """By the state directory, and by the socket; the first one goes on."""
+    client = served.start()
+    other = [sys.executable, "-m", "tracerd.cli", "serve", "--config", str(served.config)]
+    second = subprocess.run(other, capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode == 1
+    assert "another" in second.stderr
+    assert client.ready() == (True, [])
+
+
+def test_proofs_and_code_are_kept_over_a_restart(served: RunningDaemon) -> None:
+    """The second start starts no verifier and compiles nothing."""
+    served.probe("tally")
+    client = served.start()
+    until(lambda: all(info.engine == "jit" for info in client.programs()))
+    until(lambda: client.status()["own"]["cache.code.stored"] >= 1)
+    served.stop()
+    client = served.start()
+    own = client.status()["own"]
+    assert (own["verifier.started"], own["cache.proofs.hits"]) == (0, 1)
+    until(lambda: client.status()["own"]["cache.code.hits"] == 1)
+
+
+def test_under_mdwe_the_interpreter_counts_the_same(served: RunningDaemon) -> None:
+    """code_integrity = "enforce": the interpreter, no LLVM in the process, no executable memory afterwards."""
+    served.probe("tally")
+    served.configure(head='code_integrity = "enforce"\n')
+    client = served.start()
+    pid = hammer(50_000)
+    until(lambda: counted(client, pid) == 50_000)
+    assert [info.engine for info in client.programs()] == ["interpreter"]
+    assert "llvm" not in Path(f"/proc/{served.pid}/maps").read_text()
+
+
+def test_a_removed_state_directory_is_survived(served: RunningDaemon) -> None:
+    """It goes on counting, makes the directory again when there is something to keep, and a restart finds it."""
+    served.probe("tally")
+    client = served.start()
+    shutil.rmtree(served.root / "state")
+    pid = hammer(1000)
+    until(lambda: counted(client, pid) == 1000)
+    program = client.programs()[0].id
+    client.attach(program, "syscall:getuid:enter")
+    served.kill()
+    client = served.start()
+    assert "syscall:getuid:enter" in [link.source for link in client.links()]
+
+
+def test_it_runs_as_another_user_with_few_capabilities(served: RunningDaemon) -> None:
+    """Started by root with service.user, every thread is that user, with what is justified and no more, and it counts."""
+    if os.getuid() != 0:
+        pytest.skip("needs root to become another user")
+    served.root.chmod(0o755)
+    for folder in (served.root, *served.root.parents):
+        if not folder.stat().st_mode & 0o001:
+            pytest.skip(f"other users may not enter {folder}")
+    served.probe("tally")
+    shutil.rmtree(served.root / "out")
+    served.configure(more='[service]\nuser = "65534"')
+    client = served.start()
+    pid = hammer(10_000)
+    until(lambda: counted(client, pid) == 10_000)
+    for task in Path(f"/proc/{served.pid}/task").iterdir():
+        told = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
+        assert told["Uid"].split() == ["65534"] * 4
+        assert told["NoNewPrivs"] == "1"
+        assert int(told["CapEff"], 16).bit_count() <= 4
