@@ -143,3 +143,22 @@ def test_nothing_is_dropped_silently() -> None:
     assert len(ring.latest[0]) == 8
     assert len(final.printed) == events
     assert final.printed[0].startswith("event ")
+
+
+def test_every_verifier_process_is_told_to_the_sources() -> None:
+    """Its events are ours from its start to its end, however often it is started again while the session runs."""
+    told: list[tuple[str, int]] = []
+
+    class Source:
+        def ignore(self, pid: int) -> None:
+            told.append(("ignore", pid))
+
+        def forget(self, pid: int) -> None:
+            told.append(("forget", pid))
+
+    with Session() as session:
+        session._own.append(Source())
+        first = session._verifier.start()
+        session._verifier.rest()
+        second = session._verifier.start()
+    assert told == [("ignore", first), ("forget", first), ("ignore", second), ("forget", second)]
