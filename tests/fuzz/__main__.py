@@ -6,7 +6,7 @@ import argparse
 import random
 import sys
 
-from tests.fuzz import engines, recordings, verifier
+from tests.fuzz import engines, map_files, recordings, verifier
 
 
 def main() -> int:
@@ -15,7 +15,7 @@ def main() -> int:
     parser.add_argument("-s", "--seconds", type=float, default=300.0, help="in all (default 300)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     options = parser.parse_args()
-    fuzzers = (engines.fuzz, verifier.fuzz, recordings.fuzz)
+    fuzzers = (engines.fuzz, verifier.fuzz, recordings.fuzz, map_files.fuzz)
     failures = sum(fuzz(options.seconds / len(fuzzers), options.seed) for fuzz in fuzzers)
     return 1 if failures else 0
 
