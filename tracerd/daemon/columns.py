@@ -119,7 +119,7 @@ def decode(document: bytes) -> tuple[dict[str, Any], list[Block]]:
     try:
         header, body = _open(document)
         blocks = [_block(table, body) for table in header["tables"]]
-    except (KeyError, TypeError, ValueError, IndexError, struct.error) as error:
+    except (KeyError, TypeError, ValueError, IndexError, RecursionError, struct.error) as error:
         raise RunError("columns", f"the document is damaged: {error}") from error
     return header, blocks
 

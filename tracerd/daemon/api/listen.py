@@ -93,7 +93,7 @@ class ControlServer:
             factory = gates.protocol(server, lambda _: Peer("pipe"))
             self._servers += await loop.start_serving_pipe(factory, str(self._settings.socket))   # type: ignore
             return
-        from tracerd.daemon.api.unix_socket import UnixSocket  # needs fcntl, which Windows has not
+        from tracerd.daemon.api.unix_socket import BACKLOG, UnixSocket  # needs fcntl, which Windows has not
 
         access = AccessList(self._settings)
 
@@ -101,7 +101,9 @@ class ControlServer:
             return access.peer(credentials_of(transport.get_extra_info("socket")))
 
         made = self._unix = UnixSocket.bind(self._settings)
-        self._servers.append(await loop.create_unix_server(gates.protocol(server, peer_of), sock=made.socket))
+        self._servers.append(
+            await loop.create_unix_server(gates.protocol(server, peer_of), sock=made.socket, backlog=BACKLOG)
+        )
 
     async def _listen_tcp(self, gates: Gates, server: web.Server) -> None:
         host, port = _address(self._settings.tcp_listen)
