@@ -68,7 +68,8 @@ def test_status_tells_what_runs_what_was_lost_and_what_is_wrong(served: Serving)
 def test_lists_are_aligned_and_their_json_is_the_rows(served: Serving) -> None:
     """Titles stand over their columns, numbers to the right."""
     lines = printed(served, "map", "list").splitlines()
-    assert lines[0].split() == "id probe name kind key value max entries refused memory pin".split()
+    titles = ["id", "probe", "name", "kind", "key", "value", "max", "entries", "refused", "memory", "pin"]
+    assert lines[0].split() == titles
     assert lines[1].split()[:4] == ["3", "calls", "counts", "hash"]
     assert lines[0].index("kind") == lines[1].index("hash") == lines[2].index("ringbuf")
     assert [row["id"] for row in answer(served, "map", "list")] == [3, 4]

@@ -56,8 +56,8 @@ def test_elements_are_read_written_and_deleted(client: Client) -> None:
     """What is written is found, what is deleted is not."""
     client.update(COUNTS, 7, 70)
     assert client.lookup(COUNTS, 7) == 70
-    expected = [{"key": 1, "value": 10}, {"key": 2, "value": 20}, {"key": 7, "value": 70}]
-    assert client.entries(COUNTS) == (expected, False)
+    rows = [{"key": 1, "value": 10}, {"key": 2, "value": 20}, {"key": 7, "value": 70}]
+    assert client.entries(COUNTS) == (rows, False)
     client.delete(COUNTS, 7)
     with pytest.raises(errors.NotFound, match="no such key in map 'counts'"):
         client.lookup(COUNTS, 7)

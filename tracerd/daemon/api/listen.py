@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
@@ -20,6 +20,9 @@ from tracerd.daemon.api.settings import ControlSettings
 from tracerd.daemon.api.tokens import make_token, read_tokens
 from tracerd.daemon.api.workers import Workers
 from tracerd.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from tracerd.daemon.api.unix_socket import UnixSocket
 
 WINDOWS = os.name == "nt"
 """There it is a named pipe, and every request needs a token: asyncio gives a pipe no access list. Not run there yet."""
@@ -45,8 +48,11 @@ class ControlServer:
         status: Callable[[], dict[str, object]],
         health: Callable[[], Health],
         settings: ControlSettings,
+        local: UnixSocket | None = None,
     ) -> None:
+        """`local` is the Unix socket if it was made already, as by who may make it and then drops privileges."""
         self._settings = settings
+        self._local = local
         self._service = Service(host, status, health, settings, Workers(settings.streams))
         self._runner: web.AppRunner | None = None
         self._servers: list[asyncio.AbstractServer] = []
@@ -93,17 +99,15 @@ class ControlServer:
             factory = gates.protocol(server, lambda _: Peer("pipe"))
             self._servers += await loop.start_serving_pipe(factory, str(self._settings.socket))   # type: ignore
             return
-        from tracerd.daemon.api.unix_socket import BACKLOG, UnixSocket  # needs fcntl, which Windows has not
+        from tracerd.daemon.api import unix_socket  # needs fcntl, which Windows has not
 
         access = AccessList(self._settings)
 
         def peer_of(transport: asyncio.Transport) -> Peer:
             return access.peer(credentials_of(transport.get_extra_info("socket")))
 
-        made = self._unix = UnixSocket.bind(self._settings)
-        self._servers.append(
-            await loop.create_unix_server(gates.protocol(server, peer_of), sock=made.socket, backlog=BACKLOG)
-        )
+        made = self._unix = self._local or unix_socket.UnixSocket.bind(self._settings)
+        self._servers.append(await loop.create_unix_server(gates.protocol(server, peer_of), sock=made.socket))
 
     async def _listen_tcp(self, gates: Gates, server: web.Server) -> None:
         host, port = _address(self._settings.tcp_listen)
