@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import click
 from rich.table import Table
 
+from tracerd.cli.options import pass_integrity
 from tracerd.cli.output import json_option, print_json, text_console
 from tracerd.errors import NotPermitted, NotSupported, TracerdError
 from tracerd.isa.encode import encode
@@ -36,7 +37,7 @@ class Finding:
 
 @click.command("doctor")
 @json_option
-@click.pass_obj
+@pass_integrity
 def command(code_integrity: Integrity, as_json: bool) -> None:
     """Try everything tracerd needs and say what is there, what is not, and what to do about it."""
     findings = [

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 
 import click
 
 from tracerd import __version__
 from tracerd.cli.exits import FAILED, exit_code
+from tracerd.cli.options import CONFIG, Global
 from tracerd.errors import TracerdError
 
 COMMANDS = {
@@ -23,8 +25,12 @@ COMMANDS = {
     "check": "will the daemon do what its configuration says?",
     "doctor": "what this machine offers and forbids, and the fix",
     "policy": "which engine may run here, and why",
+    "status": "what the daemon runs, and what it lost",
     "list": "probes, events, fields, helpers",
-    "prog": "look at and try out single programs",
+    "prog": "programs: of the daemon, and of objects to look at and try out",
+    "map": "maps of the daemon: look, change, pin",
+    "link": "links of the daemon: programs on events",
+    "attach": "put a program of the daemon on an event",
     "events": "what a recording contains",
     "bench": "measure, side by side in one run",
     "conformance-plugin": "run raw bytecode (for bpf_conformance)",
@@ -58,13 +64,15 @@ class LazyGroup(click.Group):
     default="auto",
     help="enforce: behave as if the machine forbade dynamic code, and lock the door (interpreter only).",
 )
+@click.option("--socket", type=click.Path(path_type=Path), help="The socket of the daemon to talk to.")
+@click.option("--config", type=click.Path(path_type=Path), help="The daemon's configuration. [default: " f"{CONFIG}]")
 @click.pass_context
-def cli(ctx: click.Context, code_integrity: str) -> None:
+def cli(ctx: click.Context, code_integrity: str, socket: Path | None, config: Path | None) -> None:
     """Run verified eBPF programs against the events of this machine.
 
     Exit codes: 0 ok, 1 rejected or failed, 2 usage, 3 not permitted, 4 not supported here.
     """
-    ctx.obj = code_integrity
+    ctx.obj = Global("enforce" if code_integrity == "enforce" else "auto", socket, config)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tracerd.cli.options import pass_integrity
 from tracerd.cli.output import json_option, print_json
 from tracerd.runtime.locate import locate
 from tracerd.vm.policy import Asked, Integrity, choice_here, explain
@@ -20,7 +21,7 @@ def command() -> None:
 @command.command("explain")
 @click.argument("probe", required=False)
 @json_option
-@click.pass_obj
+@pass_integrity
 def explain_command(code_integrity: Integrity, probe: str | None, as_json: bool) -> None:
     """Explain the choice for this machine, or for PROBE (a name, probe.toml or object)."""
     asked: Asked = locate(probe).engine if probe and Path(probe).suffix != ".o" else "auto"

@@ -1,4 +1,4 @@
-"""`tracerd prog`: look at single programs and try them out."""
+"""`tracerd prog`: single programs. Those of objects are here, those of the daemon in `prog_daemon`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from tracerd.cli.options import pass_integrity
 from tracerd.cli.output import duration, json_option, print_json
+from tracerd.cli.prog_daemon import COMMANDS
 from tracerd.cli.run import engine_option
 from tracerd.cli.verify import program_type, selected_programs
 from tracerd.elf.load import load
@@ -21,7 +23,11 @@ from tracerd.vm.policy import Asked, Integrity
 
 @click.group("prog")
 def command() -> None:
-    """Look at single programs and try them out."""
+    """Programs: those of the daemon (list, show, load, unload, stats), and those of objects (disasm, run)."""
+
+
+for of_daemon in COMMANDS:
+    command.add_command(of_daemon)
 
 
 @command.command("disasm")
@@ -58,7 +64,7 @@ def disasm(obj: str, name: str | None, source: bool, as_json: bool) -> None:
 @click.option("--repeat", type=click.IntRange(min=1), default=1, show_default=True)
 @engine_option
 @json_option
-@click.pass_obj
+@pass_integrity
 def run(
     integrity: Integrity,
     obj: str,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tracerd.cli import params
+from tracerd.cli.options import pass_integrity
 from tracerd.cli.output import json_option
 from tracerd.cli.run import Watch, engine_option, watch
 from tracerd.errors import NotSupported
@@ -22,7 +23,7 @@ from tracerd.vm.policy import Asked, Integrity
 @click.option("--speed", type=params.speed, metavar="N|max", default="max", show_default=True, help="1: its own pace.")
 @engine_option
 @json_option
-@click.pass_obj
+@pass_integrity
 def command(
     code_integrity: Integrity, file: Path, probe: str, speed: float | None, engine: Asked | None, as_json: bool
 ) -> None:

@@ -16,6 +16,7 @@ from tracerd.cli.footer import footer
 from tracerd.cli.grid import grid
 from tracerd.cli.interrupt import Interrupt, interruptible
 from tracerd.cli.live_options import live_options
+from tracerd.cli.options import pass_integrity
 from tracerd.cli.output import counted, duration, json_option, ledger_json, print_json, printable, text_console
 from tracerd.cli.params import FiniteRange
 from tracerd.config import Probe
@@ -60,7 +61,7 @@ class Watch:
 @live_options
 @engine_option
 @json_option
-@click.pass_obj
+@pass_integrity
 def command(
     code_integrity: Integrity,
     probes: tuple[str, ...],

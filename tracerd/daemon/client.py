@@ -22,12 +22,12 @@ from tracerd.daemon.client_http import SOCKET, Connection, Endpoint, local, over
 from tracerd.daemon.client_rows import row, rows
 from tracerd.errors import RunError
 from tracerd.runtime.objects import Changes, LinkInfo, MapInfo, PinInfo, ProbeInfo, ProgramInfo
-from tracerd.runtime.upload import Upload
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from tracerd.runtime.upload import Upload
     from tracerd.snapshot import Moment, Table
 
 __all__ = ["SOCKET", "Client", "Record", "connect", "connect_tls"]

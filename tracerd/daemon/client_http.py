@@ -66,13 +66,24 @@ class _Unix(http.client.HTTPConnection):
     def connect(self) -> None:
         opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            opened.settimeout(CONNECT_SECONDS)
-            opened.connect(os.fspath(self._path))
+            self._knock(opened)
             opened.settimeout(ANSWER_SECONDS)
         except BaseException:
             opened.close()
             raise
         self.sock = opened
+
+    def _knock(self, opened: socket.socket) -> None:
+        """Connect; where many do at once, wait for room: a socket that must not block says EAGAIN instead."""
+        opened.setblocking(False)
+        end = time.monotonic() + CONNECT_SECONDS
+        while True:
+            try:
+                return opened.connect(os.fspath(self._path))
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise TimeoutError from None
+                time.sleep(0.01)
 
 
 def _tls(endpoint: Endpoint) -> http.client.HTTPSConnection:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -82,10 +83,10 @@ def _column(column: Array, place: Any) -> dict[str, object]:
 def _words(column: Array) -> tuple[npt.NDArray[np.uint32], bytes]:
     """Return each row's number and the distinct texts, in the order they come."""
     values = column.ravel().tolist()
-    number_of = dict(zip(dict.fromkeys(values), count(), strict=False))
+    number_of: defaultdict[object, int] = defaultdict(count().__next__)     # a text that is new gets the next number
     numbers = np.fromiter(map(number_of.__getitem__, values), np.uint32, len(values))
     words = list(number_of)
-    return numbers, _json(words if set(map(type, words)) <= {str} else [_text(word) for word in words])
+    return numbers, _json(words if set(map(type, words)) <= {str} else list(map(_text, words)))
 
 
 def _text(word: object) -> str:
@@ -94,11 +95,11 @@ def _text(word: object) -> str:
     return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
 
 
-def _json(words: list[str]) -> bytes:
+def _json(words: Sequence[object]) -> bytes:
     try:
         return msgspec.json.encode(words)
     except UnicodeEncodeError:               # half a surrogate pair has no UTF-8
-        return msgspec.json.encode([word.encode("utf-8", "replace").decode() for word in words])
+        return msgspec.json.encode([str(word).encode("utf-8", "replace").decode() for word in words])
 
 
 def plain(value: object) -> object:
@@ -119,7 +120,7 @@ def decode(document: bytes) -> tuple[dict[str, Any], list[Block]]:
     try:
         header, body = _open(document)
         blocks = [_block(table, body) for table in header["tables"]]
-    except (KeyError, TypeError, ValueError, IndexError, struct.error) as error:
+    except (KeyError, TypeError, ValueError, IndexError, RecursionError, struct.error) as error:
         raise RunError("columns", f"the document is damaged: {error}") from error
     return header, blocks
 

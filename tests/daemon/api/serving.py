@@ -46,8 +46,8 @@ class Serving:
     def raw(self) -> socket.socket:
         """Return a bare connection, for what no client would send."""
         opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        opened.connect(str(self.path))          # with a time-out it would not wait for room in the backlog
         opened.settimeout(10)
-        opened.connect(str(self.path))
         return opened
 
 

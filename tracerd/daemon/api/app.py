@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 import msgspec
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 
 from tracerd import __version__
 from tracerd.daemon import columns
@@ -64,7 +64,8 @@ class Api:
         self.service.counters.requests += 1
         exchange = _Exchange(route, Peer("tcp"), audit.Change(route.action, dict(request.match_info)))
         try:
-            exchange.peer = self._peer(request)
+            exchange.peer = self._connected(request)
+            exchange.peer = self._with_role(exchange.peer, request)
             response = await self._answer(exchange, request)
             status, cause = response.status, ""
         except (ConnectionError, asyncio.CancelledError):
@@ -83,6 +84,8 @@ class Api:
     async def _answer(self, exchange: _Exchange, request: web.Request) -> web.StreamResponse:
         route, peer = exchange.route, exchange.peer
         self._rate.admit(peer.key)
+        if request.version < HttpVersion10:
+            raise Refused(400, "ConfigError", "HTTP 1.0 or 1.1 is spoken here")
         if route.role is not None and not peer.may(route.role):
             raise Refused(403, "NotPermitted", _forbidden(route, peer))
         path, query, media = path_of(request.match_info), query_of(request, route), media_of(request, route)
@@ -122,15 +125,18 @@ class Api:
             self._streams.give(place)
             counters.streams = self._streams.held
 
-    def _peer(self, request: web.Request) -> Peer:
+    def _connected(self, request: web.Request) -> Peer:
+        peer = self.gates.peer(request.transport)
+        if peer is None:
+            raise ConnectionResetError("gone before it was served")
+        return peer
+
+    def _with_role(self, peer: Peer, request: web.Request) -> Peer:
         """Return who asks; over TCP and on a pipe each request says it with a token.
 
         Raises:
             Refused: there is no token, or it is none of ours.
         """
-        peer = self.gates.peer(request.transport)
-        if peer is None:
-            raise ConnectionResetError("gone before it was served")
         if peer.transport == "unix":
             return peer
         role = self._tokens.role(request.headers.get("Authorization", ""))
@@ -161,7 +167,7 @@ class Api:
             return await handler(request)
         self.service.counters.requests += 1
         try:
-            self._rate.admit(self._peer(request).key)
+            self._rate.admit(self._with_role(self._connected(request), request).key)
             _raise(request.match_info.http_exception)
         except Refused as error:
             return self._refusal(error, request)

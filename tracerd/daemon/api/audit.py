@@ -30,7 +30,7 @@ def record(peer: Peer, change: Change, status: int, cause: str, seconds: float) 
     """Write the record. Every field is in `fields` of the log record; the message is one sentence."""
     outcome = _outcome(status)
     target = {name: _short(value) for name, value in change.target.items()}
-    what = " ".join(f"{name}={value}" for name, value in target.items())
+    what = " ".join((change.action, *(f"{name}={value}" for name, value in target.items())))
     who = f"uid {peer.uid} (pid {peer.pid})" if peer.uid is not None else f"{peer.transport} {peer.address}"
     fields = {
         "action": change.action,
@@ -47,7 +47,7 @@ def record(peer: Peer, change: Change, status: int, cause: str, seconds: float) 
         "seconds": round(seconds, 6),
     }
     why = f": {_short(cause)}" if cause else ""
-    LOG.info("%s %s %s by %s%s", change.action, what, outcome, who, why, extra={"fields": fields})
+    LOG.info("%s %s by %s%s", what, outcome, who, why, extra={"fields": fields})
 
 
 def _outcome(status: int) -> str:

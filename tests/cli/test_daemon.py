@@ -1,0 +1,164 @@
+"""The commands that talk to a daemon: what they print, what they send, how they fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.daemon.api.fake import COUNTS
+from tests.daemon.api.serving import Serving, serving
+from tracerd.cli.main import cli
+from tracerd.errors import ConfigError, NotFound, ObjectError, TracerdError
+from tracerd.runtime.upload import Upload
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Serving]:
+    """Serve a fake host."""
+    with serving(tmp_path) as found:
+        yield found
+
+
+def tracerd(served: Serving, *arguments: str) -> Result:
+    """Run a command of the daemon in this process; errors are raised."""
+    return CliRunner().invoke(cli, ["--socket", str(served.path), *arguments], standalone_mode=False)
+
+
+def printed(served: Serving, *arguments: str) -> str:
+    """Return what a command prints; it must succeed."""
+    done = tracerd(served, *arguments)
+    assert done.exception is None, done.exception
+    return done.stdout
+
+
+def answer(served: Serving, *arguments: str) -> Any:
+    """Return the JSON that a command prints."""
+    return json.loads(printed(served, *arguments, "--json"))
+
+
+def refusal(served: Serving, *arguments: str) -> TracerdError:
+    """Return the error a command ends with."""
+    error = tracerd(served, *arguments).exception
+    assert isinstance(error, TracerdError), error
+    return error
+
+
+def test_status_tells_what_runs_what_was_lost_and_what_is_wrong(served: Serving) -> None:
+    """For people, and in DESIGN §11's shape."""
+    served.health = (True, False, ["probe 'x' is not loaded: no such tracepoint"])
+    text = printed(served, "status")
+    assert "tracerd 0.1.0, up 5.00s: 0 programs" in text
+    assert "not ready: probe 'x' is not loaded: no such tracepoint" in text
+    assert "syscall:read:enter        10          8     0" in text
+    document = answer(served, "status")
+    assert {"version", "uptime_s", "programs", "maps", "links", "sources", "exporters", "ledger"} <= set(document)
+    assert document["ready"] is False
+
+
+def test_lists_are_aligned_and_their_json_is_the_rows(served: Serving) -> None:
+    """Titles stand over their columns, numbers to the right."""
+    lines = printed(served, "map", "list").splitlines()
+    titles = ["id", "probe", "name", "kind", "key", "value", "max", "entries", "refused", "memory", "pin"]
+    assert lines[0].split() == titles
+    assert lines[1].split()[:4] == ["3", "calls", "counts", "hash"]
+    assert lines[0].index("kind") == lines[1].index("hash") == lines[2].index("ringbuf")
+    assert [row["id"] for row in answer(served, "map", "list")] == [3, 4]
+    assert answer(served, "prog", "list")[0]["tag"] == "0123456789abcdef"
+    assert answer(served, "link", "list")[0]["source"] == "syscall:read:enter"
+    assert "on_enter" in printed(served, "prog", "list")
+    assert "syscall:read:enter" in printed(served, "link", "list")
+
+
+def test_one_program_is_shown_with_its_instructions(served: Serving) -> None:
+    """By id or by name."""
+    for name in ("1", "on_enter", "calls/on_enter"):
+        assert "nothing forbids it" in printed(served, "prog", "show", name)
+    text = printed(served, "prog", "show", "1", "--source")
+    assert "; calls.bpf.c:7: return 0;\n     0:  r0 = 0x0\n     1:  exit" in text
+    assert answer(served, "prog", "show", "1", "--disasm")["disasm"][1]["text"] == "exit"
+
+
+def test_stats_tell_runs_a_second_and_their_share_of_a_cpu(served: Serving) -> None:
+    """Nothing ran meanwhile."""
+    (row,) = answer(served, "prog", "stats", "-i", "0.1")
+    assert (row["runs"], row["runs_per_s"], row["cpu_share"]) == (1000, 0, 0)
+    assert "runs/s" in printed(served, "prog", "stats", "-i", "0.1")
+
+
+def test_elements_are_dumped_looked_up_written_and_deleted(served: Serving) -> None:
+    """By the map's name; what dump shows can be written back."""
+    assert printed(served, "map", "dump", "counts") == "1: 10\n2: 20\n"
+    assert answer(served, "map", "dump", "3", "-n", "1") == {"entries": [{"key": 1, "value": 10}], "truncated": True}
+    printed(served, "map", "update", "calls/counts", "7", "70")
+    assert printed(served, "map", "lookup", "counts", "7") == "70\n"
+    assert answer(served, "map", "delete", "counts", "7") == {"done": True}
+    assert isinstance(refusal(served, "map", "lookup", "counts", "7"), NotFound)
+    assert isinstance(refusal(served, "map", "lookup", "counts", "--hex", "07000000"), ConfigError)
+
+
+def test_maps_are_pinned_and_programs_attached_and_detached(served: Serving) -> None:
+    """With names where they are enough."""
+    assert answer(served, "map", "pin", "counts", "kept")["name"] == "kept"
+    printed(served, "map", "unpin", "kept")
+    assert printed(served, "attach", "on_enter", "interval:5s") == "link 6: calls/on_enter on interval:5s\n"
+    assert "detached calls/on_enter from" in printed(served, "link", "detach", "syscall:read:enter")
+    assert served.host.asked == [
+        ("pin", COUNTS, "kept"), ("unpin", "kept"), ("attach", 1, "interval:5s"), ("detach", 5),
+    ]
+
+
+def test_load_sends_names_and_bytes(served: Serving, tmp_path: Path) -> None:
+    """A shipped probe by its name, an object by its bytes, a probe.toml with its object's."""
+    folder = ROOT / "probes" / "syscalls"
+    data, toml = (folder / "syscalls.bpf.o").read_bytes(), (folder / "probe.toml").read_text()
+    printed(served, "prog", "load", "syscalls")
+    printed(served, "prog", "load", str(folder / "syscalls.bpf.o"))
+    printed(served, "prog", "load", str(folder / "probe.toml"))
+    printed(served, "prog", "load", str(folder))
+    with_toml = Upload(None, toml, data, "syscalls.bpf.o")
+    assert [each[1] for each in served.host.asked] == [
+        Upload("syscalls", None), Upload(None, None, data, "syscalls.bpf.o"), with_toml, with_toml,
+    ]
+    assert isinstance(refusal(served, "prog", "load", str(tmp_path / "none.bpf.o")), ObjectError)
+    assert isinstance(refusal(served, "prog", "load", str(tmp_path / "none.toml")), ConfigError)
+
+
+def test_unload_tells_what_the_daemon_refuses(served: Serving) -> None:
+    """With the daemon's own sentence and class."""
+    assert str(refusal(served, "prog", "unload", "calls")).endswith("comes from the configuration; take it out there")
+    assert isinstance(refusal(served, "prog", "unload", "nope"), NotFound)
+
+
+def test_a_name_that_is_none_is_told_with_those_there_are(served: Serving) -> None:
+    """Ids with their names."""
+    assert str(refusal(served, "map", "dump", "nope")) == "no map 'nope'; there are: 3 (calls/counts), 4 (calls/events)"
+
+
+def test_the_socket_is_found_in_the_configuration(served: Serving, tmp_path: Path) -> None:
+    """--config names it where --socket does not."""
+    config = tmp_path / "tracerd.toml"
+    config.write_text(f'[control]\nsocket = "{served.path}"\n')
+    done = CliRunner().invoke(cli, ["--config", str(config), "prog", "list"], standalone_mode=False)
+    assert "on_enter" in done.stdout
+    config.write_text("[control\n")
+    done = CliRunner().invoke(cli, ["--config", str(config), "prog", "list"], standalone_mode=False)
+    assert isinstance(done.exception, ConfigError)
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("prog", "list"), ("map", "list"), ("attach", "x", "interval:1s")])
+def test_without_a_daemon_every_command_says_so_in_one_sentence(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """And exits with 1."""
+    command = [sys.executable, "-m", "tracerd.cli", "--socket", str(tmp_path / "s"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ), timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"tracerd: no tracerd daemon answers at {tmp_path / 's'}; start one with `tracerd serve`\n"

@@ -1,0 +1,174 @@
+"""Streams: what is collected arrives; who does not read loses only his own view, and is counted."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.api.fake import COUNTS, EVENTS, FakeHost
+from tests.daemon.api.serving import Serving, serving, until
+from tracerd.errors import ConfigError, RunError
+
+LARGE = 200_000
+"""Rows of a moment that no socket buffer holds."""
+
+
+def opened(served: Serving, path: str) -> socket.socket:
+    """Ask for a stream and read nothing of it."""
+    connection = served.raw()
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return connection
+
+
+def read_until(connection: socket.socket, what: bytes) -> bytes:
+    """Read until something has come."""
+    got = b""
+    while what not in got:
+        part = connection.recv(65536)
+        assert part, got
+        got += part
+    return got
+
+
+def test_moments_arrive_at_the_interval_with_their_tables(tmp_path: Path) -> None:
+    """Tables, rings, programs, ledger and own metrics, each time newer."""
+    with serving(tmp_path) as served, served.client() as client:
+        began = time.monotonic()
+        found = list(islice(client.moments(0.2), 4))
+        assert 0.5 < time.monotonic() - began < 5
+    expected = served.host.moment()
+    assert [moment.taken_ns for moment in found] == sorted({moment.taken_ns for moment in found})
+    probe = found[0].probes["calls"]
+    assert probe.tables["calls"].rows() == expected.probes["calls"].tables["calls"].rows()
+    assert probe.rings["events"].dropped == 1
+    assert (found[0].programs, found[0].ledger, found[0].own) == (expected.programs, expected.ledger, expected.own)
+
+
+def test_moments_are_json_events_for_who_asks_for_nothing_else(tmp_path: Path) -> None:
+    """curl reads them as server-sent events."""
+    with serving(tmp_path) as served, opened(served, "/v1/stream/moments?interval=0.1") as connection:
+        got = read_until(connection, b"\n\n")
+        assert b"Content-Type: text/event-stream" in got
+        line = next(line for line in got.split(b"\n") if line.startswith(b"data: "))
+        assert json.loads(line[6:])["tables"]["calls"]["calls"][0] == {"comm": "program 0", "count": 0}
+
+
+def test_a_client_that_does_not_read_is_passed_by_and_then_gets_the_newest(tmp_path: Path) -> None:
+    """One moment is on its way to it, none waits behind; others are served on time."""
+    with serving(tmp_path, FakeHost(rows=LARGE)) as served, served.client() as client:
+        moments = client.moments(0.1)
+        next(moments)
+        time.sleep(2.0)
+        asleep_until = time.time_ns()
+        served.host.rows = 3
+        while len(next(moments).probes["calls"].tables["calls"]) == LARGE:
+            pass
+        assert served.statistics()["moments_skipped"] >= 10
+        assert next(moments).taken_ns >= asleep_until
+        moments.close()
+
+
+def test_a_client_that_never_reads_is_closed_and_counted(tmp_path: Path) -> None:
+    """After the time that a write may be stuck; its place is free again."""
+    with serving(tmp_path, FakeHost(rows=LARGE), write_seconds=0.5) as served:
+        with opened(served, "/v1/stream/moments?interval=0.1"):
+            until(lambda: served.statistics()["streams"] == 1)
+            until(lambda: served.statistics()["closed_stalled"] == 1)
+            until(lambda: served.statistics()["streams"] == 0)
+        with served.client() as client:
+            assert client.status()
+
+
+@pytest.mark.parametrize("path", [f"/v1/stream/rings/{EVENTS}", "/v1/stream/moments?interval=0.1"])
+@pytest.mark.parametrize("half", [True, False], ids=["half-closed", "closed"])
+def test_a_client_that_hangs_up_costs_nothing_more(tmp_path: Path, path: str, half: bool) -> None:
+    """Closed or half-closed: the stream ends and its follower is closed."""
+    with serving(tmp_path) as served:
+        connection = opened(served, path)
+        until(lambda: served.statistics()["streams"] == 1)
+        connection.shutdown(socket.SHUT_WR) if half else connection.close()
+        until(lambda: served.statistics()["streams"] == 0)
+        until(lambda: served.statistics()["connections"] == 0)
+        until(lambda: all(follower.closed for follower in served.host.followers))
+        connection.close()
+
+
+def test_records_arrive_as_they_are_made(tmp_path: Path) -> None:
+    """Decoded, in order, each follower its own."""
+    with serving(tmp_path) as served, served.client() as client:
+        first, second = client.records(EVENTS), client.records(EVENTS)
+        got = []
+        for stream in (first, second):
+            pending = len(served.host.followers)
+            with opened(served, f"/v1/stream/rings/{EVENTS}") as bare:
+                until(lambda before=pending: len(served.host.followers) > before)
+                for pid in (7, 8):
+                    served.host.followers[-1].put(pid.to_bytes(4, "little"))
+                got.append(read_until(bare, b'"pid":8'))
+            stream.close()
+        assert all(each.index(b'"pid":7') < each.index(b'"pid":8') for each in got)
+
+
+def test_lost_records_are_told_in_the_stream_and_counted(tmp_path: Path) -> None:
+    """A follower that was behind says how many it missed."""
+    with serving(tmp_path) as served, opened(served, f"/v1/stream/rings/{EVENTS}") as connection:
+        until(lambda: bool(served.host.followers))
+        follower = served.host.followers[0]
+        with follower._more:
+            for number in range(150):
+                follower.put(number.to_bytes(4, "little"))
+        got = read_until(connection, b"event: lost")
+        assert b'{"lost":50}' in got + connection.recv(1000) * (b"}" not in got.partition(b"event: lost")[2])
+        assert served.statistics()["records_lost"] == 50
+
+
+def test_the_client_yields_records_with_what_it_lost(tmp_path: Path) -> None:
+    """Values by type, losses beside them."""
+    import threading
+
+    with serving(tmp_path) as served, served.client() as client:
+        def feed() -> None:
+            until(lambda: bool(served.host.followers))
+            with served.host.followers[0]._more:
+                for number in range(101):
+                    served.host.followers[0].put(number.to_bytes(4, "little"))
+            until(lambda: served.statistics()["records_lost"] == 1)
+            served.host.followers[0].put(b"\x09\0\0\0")
+
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        found = list(islice(client.records(EVENTS), 101))
+        feeder.join()
+    assert found[0].value == {"pid": 0, "size": 4}
+    assert (found[100].value, found[100].lost) == ({"pid": 9, "size": 4}, 1)
+
+
+def test_streams_are_limited_and_what_is_no_ring_is_refused(tmp_path: Path) -> None:
+    """The next stream is told that there are too many; a hash has no records."""
+    with serving(tmp_path, streams=2) as served, served.client() as client:
+        with pytest.raises(ConfigError, match="is no ring buffer"):
+            next(client.records(COUNTS))
+        held = [opened(served, f"/v1/stream/rings/{EVENTS}") for _ in range(10)]
+        until(lambda: served.statistics()["streams"] == 10)
+        with pytest.raises(RunError, match="all 2 streams are taken"):
+            next(client.records(EVENTS))
+        for connection in held:
+            connection.close()
+
+
+def test_a_stop_ends_the_streams_at_once(tmp_path: Path) -> None:
+    """Nobody who listens holds the daemon up; the client's stream ends between two moments."""
+    with serving(tmp_path) as served, served.client() as client:
+        moments = client.moments(3600.0)
+        next(moments)
+        ring = opened(served, f"/v1/stream/rings/{EVENTS}")
+        until(lambda: served.statistics()["streams"] == 2)
+        began = time.monotonic()
+    assert time.monotonic() - began < 2.0
+    assert list(moments) == []
+    ring.close()

@@ -1,0 +1,173 @@
+"""`tracerd map`: maps of the daemon, with keys and values by BTF."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from tracerd.cli.daemon import named, pass_client
+from tracerd.cli.output import Function, json_option, print_json, printable, size
+from tracerd.cli.rows import Cell, print_fields, print_rows
+from tracerd.daemon.client import Client
+from tracerd.errors import NotFound
+from tracerd.runtime.objects import MapInfo
+
+
+@click.group("map")
+def command() -> None:
+    """Look at the daemon's maps and change them.
+
+    MAP is an id, a name, or PROBE/NAME. KEY and VALUE are written as `map dump` shows them: a number, a text, or JSON
+    ('{"pid": 1}'); bytes of a map without BTF are hex, with --hex.
+    """
+
+
+def hex_option(function: Function) -> Function:
+    """Give a command its --hex."""
+    return click.option("--hex", "as_hex", is_flag=True, help="KEY and VALUE are bytes in hex.")(function)
+
+
+@command.command("list")
+@json_option
+@pass_client
+def list_command(client: Client, as_json: bool) -> None:
+    """List maps, also pinned ones that no probe has loaded."""
+    maps = client.maps()
+    print_json([asdict(each) for each in maps]) if as_json else print_rows([_row(each) for each in maps], "no maps")
+
+
+def _loaded(client: Client, text: str) -> int:
+    """Return the id of the map that a user means.
+
+    Raises:
+        NotFound: there is none, or only a pin that no probe has loaded.
+    """
+    maps = client.maps()
+    found = named([each for each in maps if each.id] or maps, text, "map")
+    if not found.id:
+        raise NotFound(f"loaded map {text!r} (it is pinned as {found.pin!r}; load its probe)")
+    return found.id
+
+
+def _row(each: MapInfo) -> Mapping[str, Cell]:
+    return {
+        "id": each.id or None, "probe": each.probe, "name": each.name, "kind": each.kind, "key": each.key_bytes,
+        "value": each.value_bytes, "max": each.max_entries, "entries": each.entries, "refused": each.refused,
+        "memory": size(each.memory_bytes), "pin": each.pin,
+    }
+
+
+@command.command("show")
+@click.argument("map_name", metavar="MAP")
+@json_option
+@pass_client
+def show(client: Client, map_name: str, as_json: bool) -> None:
+    """Show one map."""
+    found = named(client.maps(), map_name, "map")
+    print_json(asdict(found)) if as_json else print_fields(asdict(found))
+
+
+@command.command("dump")
+@click.argument("map_name", metavar="MAP")
+@click.option("-n", "--limit", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True)
+@json_option
+@pass_client
+def dump(client: Client, map_name: str, limit: int, as_json: bool) -> None:
+    """Print a map's elements."""
+    entries, truncated = client.entries(_loaded(client, map_name), limit)
+    if as_json:
+        print_json({"entries": entries, "truncated": truncated})
+        return
+    for entry in entries:
+        key = _shown(entry["key"])
+        if "values" not in entry:
+            click.echo(f"{key}: {_shown(entry['value'])}")
+            continue
+        click.echo(f"{key}:")
+        for cpu, value in enumerate(entry["values"]):
+            click.echo(f"  cpu {cpu}: {_shown(value)}")
+    click.echo(f"{'more than ' if truncated else ''}{len(entries):,} elements", err=True)
+
+
+@command.command("lookup")
+@click.argument("map_name", metavar="MAP")
+@click.argument("key")
+@hex_option
+@json_option
+@pass_client
+def lookup(client: Client, map_name: str, key: str, as_hex: bool, as_json: bool) -> None:
+    """Print one element's value."""
+    value = client.lookup(_loaded(client, map_name), _read(key, as_hex))
+    print_json({"value": value}) if as_json else click.echo(_shown(value))
+
+
+@command.command("update")
+@click.argument("map_name", metavar="MAP")
+@click.argument("key")
+@click.argument("value")
+@click.argument("flags", type=click.Choice(["any", "noexist", "exist"]), default="any")
+@hex_option
+@json_option
+@pass_client
+def update(client: Client, map_name: str, key: str, value: str, flags: str, as_hex: bool, as_json: bool) -> None:
+    """Write one element; `noexist`: only if there is none, `exist`: only if there is one."""
+    client.update(_loaded(client, map_name), _read(key, as_hex), _read(value, as_hex), flags)
+    _done(as_json)
+
+
+@command.command("delete")
+@click.argument("map_name", metavar="MAP")
+@click.argument("key")
+@hex_option
+@json_option
+@pass_client
+def delete(client: Client, map_name: str, key: str, as_hex: bool, as_json: bool) -> None:
+    """Delete one element."""
+    client.delete(_loaded(client, map_name), _read(key, as_hex))
+    _done(as_json)
+
+
+@command.command("pin")
+@click.argument("map_name", metavar="MAP")
+@click.argument("name")
+@json_option
+@pass_client
+def pin(client: Client, map_name: str, name: str, as_json: bool) -> None:
+    """Pin a map under NAME: it becomes a file, and survives the daemon and its crashes."""
+    pinned = client.pin(_loaded(client, map_name), name)
+    print_json(asdict(pinned)) if as_json else click.echo(f"pinned {pinned.name}, {size(pinned.memory_bytes)}")
+
+
+@command.command("unpin")
+@click.argument("name")
+@json_option
+@pass_client
+def unpin(client: Client, name: str, as_json: bool) -> None:
+    """Remove the pin NAME and its file."""
+    client.unpin(name)
+    _done(as_json)
+
+
+def _read(text: str, as_hex: bool) -> object:
+    """Return what a user wrote: JSON where it is that, else the text itself."""
+    if as_hex:
+        return text.removeprefix("0x").replace(" ", "")
+    read: Callable[[str], Any] = json.loads
+    try:
+        return read(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _shown(value: object) -> str:
+    """Return a value on one line, as it may be written back."""
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
+def _done(as_json: bool) -> None:
+    if as_json:
+        print_json({"done": True})

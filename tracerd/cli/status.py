@@ -1,0 +1,59 @@
+"""`tracerd status`: what the daemon runs, and what it lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from tracerd.cli.daemon import pass_client
+from tracerd.cli.output import counted, duration, json_option, print_json, printable
+from tracerd.cli.rows import print_rows
+from tracerd.daemon.client import Client
+
+
+@click.command("status")
+@json_option
+@pass_client
+def command(client: Client, as_json: bool) -> None:
+    """Show what the daemon runs and what it lost."""
+    status = client.status()
+    ready, reasons = client.ready()
+    if as_json:
+        print_json({**status, "ready": ready, "reasons": reasons})
+        return
+    things = ", ".join(counted(len(status[kind]), kind[:-1]) for kind in ("programs", "maps", "links"))
+    click.echo(f"tracerd {status['version']}, up {duration(status['uptime_s'] * 1e9)}: {things}")
+    for reason in reasons:
+        click.echo(f"{'note' if ready else 'not ready'}: {printable(reason)}")
+    _section("programs", [_program(row) for row in status["programs"]])
+    _section("events", [_balance(event, row) for event, row in status["ledger"].items()])
+    _section("exporters", [_exporter(row) for row in status["exporters"]])
+
+
+def _section(title: str, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        click.echo(f"\n{title}")
+        print_rows(rows, "")
+
+
+def _program(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["id"], "probe": row["probe"], "name": row["name"], "engine": row["engine"], "runs": row["runs"],
+        "aborted": row["aborted"], "mean": duration(row["mean_ns"]),
+    }
+
+
+def _balance(event: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    counts = ("produced", "delivered", "lost", "dropped", "filtered", "failed")
+    return {"event": event, **{name: row[name] for name in counts}, "via": row.get("via", "")}
+
+
+def _exporter(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": row["name"], "exports": row.get("exports"), "failures": row.get("failures"),
+        "skipped": row.get("skipped"), "last error": row.get("last_error") or "",
+    }
+
+
