@@ -292,7 +292,7 @@ def test_a_removed_state_directory_is_survived(served: RunningDaemon) -> None:
 def test_it_runs_as_another_user_with_few_capabilities(
     served: RunningDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With service.user every thread is that user, with the capabilities that are justified and no more, and it counts."""
+    """With service.user every thread is that user, with the justified capabilities and no more, and it counts."""
     if os.getuid() != 0:
         pytest.skip("needs root to become another user")
     if not Path(sys.executable).resolve().stat().st_mode & 0o001 or not enterable(Path(sys.executable)):

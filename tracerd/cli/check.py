@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from tracerd.cli.options import Global
 from tracerd.cli.output import counted, json_option, print_json, printable
 from tracerd.daemon.checks import check, verdict
 from tracerd.daemon.finding import Finding
@@ -16,13 +17,14 @@ from tracerd.daemon.finding import Finding
 @click.command("check")
 @click.option("--config", "path", type=click.Path(path_type=Path), help="Instead of /etc/tracerd/tracerd.toml.")
 @json_option
-def command(path: Path | None, as_json: bool) -> None:
+@click.pass_obj
+def command(options: Global, path: Path | None, as_json: bool) -> None:
     """Check the configuration, its probes and exporters, and what the daemon needs of this machine.
 
     Exit codes: 0 nothing stands in the way, 1 something does, 2 the configuration is wrong.
     """
     findings = []
-    for finding in check(path):
+    for finding in check(path or options.config):
         findings.append(finding)
         if not as_json:
             click.echo(_line(finding))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from tracerd.cli.options import Global
 from tracerd.config.daemon import DaemonConfig, read_config
 from tracerd.daemon.core import Daemon
 from tracerd.daemon.logs import start_logging
@@ -20,18 +21,16 @@ from tracerd.daemon.notify import Notifier
 from tracerd.daemon.serve import serve
 from tracerd.daemon.settings import control_settings
 from tracerd.daemon.startup import prepare
-from tracerd.vm.policy import Integrity
 
 
 @click.command("serve")
 @click.option("--config", "path", type=click.Path(path_type=Path), help="Instead of /etc/tracerd/tracerd.toml.")
 @click.pass_obj
-def command(integrity: Integrity, path: Path | None) -> None:
+def command(options: Global, path: Path | None) -> None:
     """Run the daemon until SIGTERM. SIGHUP, or a change of its files, makes it read its configuration again."""
 
     def read() -> DaemonConfig:
-        config = read_config(path)
-        return config if integrity == "auto" else config.model_copy(update={"code_integrity": integrity})
+        return _with(read_config(path or options.config), options)
 
     config = read()
     handler = start_logging(config.log.format, config.log.level)
@@ -43,3 +42,13 @@ def command(integrity: Integrity, path: Path | None) -> None:
         finally:
             if local is not None:
                 local.remove()
+
+
+def _with(config: DaemonConfig, options: Global) -> DaemonConfig:
+    """Return a configuration with what stood before the command: it wins."""
+    if options.code_integrity == "enforce":
+        config = config.model_copy(update={"code_integrity": "enforce"})
+    if options.socket is not None:
+        control = config.control.model_copy(update={"socket": options.socket.absolute()})
+        config = config.model_copy(update={"control": control})
+    return config

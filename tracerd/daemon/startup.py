@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from tracerd.config.daemon import DaemonConfig
 from tracerd.daemon.logs import fields
 from tracerd.daemon.privileges import drop, justified
 from tracerd.daemon.settings import control_settings
-from tracerd.errors import ConfigError, RunError
+from tracerd.errors import ConfigError, RunError, TracerdError
+from tracerd.linux.tracefs import tracefs
 from tracerd.linux.users import account
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ def prepare(config: DaemonConfig) -> UnixSocket | None:
     from tracerd.daemon.api.unix_socket import UnixSocket
 
     user = config.service.user or None
+    with suppress(TracerdError):         # whoever needs it says what is missing
+        tracefs()                        # mounted where it is not yet: that takes root
     _give_folders(config, user)
     local = UnixSocket.bind(control_settings(config))
     try:
