@@ -50,6 +50,10 @@ class RunningDaemon:
         return self.root / "tracerd.toml"
 
     @property
+    def socket(self) -> Path:
+        return self.root / "run" / "control.sock"
+
+    @property
     def pid(self) -> int:
         assert self.process is not None
         return self.process.pid
@@ -102,7 +106,7 @@ class RunningDaemon:
 
     def client(self) -> Client:
         """Return a client of it."""
-        self._clients.append(connect(self.root / "run" / "control.sock"))
+        self._clients.append(connect(self.socket))
         return self._clients[-1]
 
     def signal(self, number: int) -> None:

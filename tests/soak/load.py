@@ -13,9 +13,11 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import shared_memory
-from pathlib import Path
+
+import psutil
 
 from tests.daemon.running import TALLY, RunningDaemon
+from tracerd.daemon.client import connect
 from tracerd.errors import TracerdError
 from tracerd.runtime.upload import Upload
 
@@ -122,6 +124,7 @@ class Trouble:
                 outcome = work()
             except (TracerdError, OSError) as error:
                 outcome = f"{name} refused: {type(error).__name__}"
+                time.sleep(0.2)
             except Exception as error:  # noqa: BLE001  the report has it: a soak that dies tells nothing
                 self.unexpected.append(f"{name}: {error!r}")
                 outcome = f"{name}: unexpected"
@@ -129,7 +132,7 @@ class Trouble:
                 self.counted[outcome] += 1
 
     def _read(self) -> str:
-        with self.daemon.client() as client:
+        with connect(self.daemon.socket) as client:
             for _ in range(20):
                 client.status()
                 for info in client.maps():
@@ -159,13 +162,14 @@ class Trouble:
         return "exporter flaps"
 
     def _upload(self) -> str:
-        """Load a program that was never proved before, and unload it: its map has another size each time."""
+        """Load a program that was never proved before, and unload it: a constant in it is another each time."""
         contents = bytearray(TALLY.read_bytes())
-        fresh = random.randrange(1, 2**20)
-        at = contents.find(b"\x18\x07\x00\x00")      # nothing to find in most objects: then the proof is an old one
-        if at >= 0:
-            contents[at + 4 : at + 8] = fresh.to_bytes(4, "little")
-        with self.daemon.client() as client:
+        fresh = random.randrange(1 << 16, 1 << 30)
+        at = contents.index(MASK) + 4                # r1 &= 0xffff: another constant is another proof
+        contents[at : at + 4] = fresh.to_bytes(4, "little")
+        with connect(self.daemon.socket) as client:
+            for left in [info.name for info in client.probes() if info.origin == "runtime"]:
+                client.unload(left)                      # a kill came between a load and its unload
             client.load(Upload(toml=TOML.format(name=f"up{fresh}"), object=bytes(contents), object_name="up.bpf.o"))
             client.unload(f"up{fresh}")
         return "uploads"
@@ -179,6 +183,8 @@ class Trouble:
         return ""
 
 
+MASK = b"\x57\x01\x00\x00\xff\xff\x00\x00"
+
 TOML = """
 [probe]
 name = "{name}"
@@ -190,8 +196,6 @@ source = "tracepoint:syscalls:sys_enter_getuid"
 
 
 def _children(pid: int) -> list[int]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(OSError):
-            found += [int(child) for child in (task / "children").read_text().split()]
-    return found
+    with suppress(psutil.Error):
+        return [child.pid for child in psutil.Process(pid).children()]
+    return []

@@ -1,0 +1,66 @@
+"""The soak's report, as Markdown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from statistics import median
+
+from tests.soak.load import CALLS_PER_SECOND, Trouble
+from tests.soak.watch import Life
+
+MIB = 1 << 20
+
+
+def report(
+    lives: list[Life], trouble: Trouble, last: Mapping[str, object], seconds: float, failure: str, kernel: str
+) -> str:
+    """Return what happened, life by life."""
+    verdict = f"**failed: {failure}**" if failure else "**passed**"
+    return "\n".join([
+        "# Soak",
+        "",
+        f"`make soak`: {seconds / 60:.0f} minutes on Linux {kernel} with {os.cpu_count()} CPUs: {verdict}.",
+        "",
+        f"Ten probes (nine shipped ones, and one whose map is pinned), a hammer of {CALLS_PER_SECOND:,} system calls "
+        f"({2 * CALLS_PER_SECOND:,} events) a second, and all the time:",
+        "",
+        *(f"- {name}: {count:,}" for name, count in sorted(trouble.counted.items())),
+        f"- kill -9 of the daemon: {sum(life.ended == 'kill -9' for life in lives)}",
+        f"- not expected: {'; '.join(trouble.unexpected) or 'nothing'}",
+        "",
+        "## Lives",
+        "",
+        "| life | start s | hammer's calls | produced | delivered | lost | balances checked | pinned count "
+        "| RSS MiB, first and last third | descriptors | end |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+        *(_row(number, life) for number, life in enumerate(lives, 1)),
+        "",
+        "Every balance was even to the event (produced = delivered + lost + dropped + filtered + failed) while the "
+        "hammer stood still; \"produced\" is the kernel's count and was never below the hammer's own. The pinned count never "
+        "went back, over all kills. Start is from exec until it has begun, beside all the load.",
+        "",
+        *_own(last),
+    ]) + "\n"
+
+
+def _row(number: int, life: Life) -> str:
+    final = life.balances[-1] if life.balances else {}
+    numbers = [f"{final.get(name, 0):,}" for name in ("hammer", "produced", "delivered", "lost")]
+    third = max(len(life.rss) // 3, 1)
+    early = median(size for _, size in life.rss[third // 2 : third // 2 + third]) / MIB if life.rss else 0
+    late = median(size for _, size in life.rss[-third:]) / MIB if life.rss else 0
+    change = f"{early:.0f} → {late:.0f} ({late / early - 1:+.1%})" if early else ""
+    fds = f"{min(life.descriptors, default=0)}–{max(life.descriptors, default=0)}"
+    cells = [str(number), f"{life.start_seconds:.1f}", *numbers, str(len(life.balances)),
+             f"{life.pinned_first:,} → {life.pinned_last:,}", change, fds, life.ended]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def _own(last: Mapping[str, object]) -> list[str]:
+    own = last.get("own")
+    if not isinstance(own, Mapping):
+        return []
+    shown = sorted((name, value) for name, value in own.items() if value)
+    return ["## The daemon's own numbers at the end of its last life", "",
+            *(f"- {name}: {value:,.10g}" for name, value in shown)]  # fmt: skip
