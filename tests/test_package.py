@@ -80,6 +80,28 @@ def test_the_wheel_has_the_headers_programs_are_written_with(installed: Path) ->
 
 
 @pytest.mark.xdist_group("wheel")
+def test_the_wheel_installs_its_service(installed: Path) -> None:
+    """The units and the first configuration are package data."""
+    tree = installed.parent / "machine"
+    run(installed, "service", "install", "--interpreter-only", "--root", str(tree), "--json")
+    assert sorted(path.name for path in tree.rglob("*") if path.is_file()) == [
+        "interpreter-only.conf", "tracerd.service", "tracerd.toml",
+    ]  # fmt: skip
+
+
+@pytest.mark.xdist_group("wheel")
+def test_the_wheel_brings_its_exporters(installed: Path) -> None:
+    """Found by their entry points, as the daemon does."""
+    config = installed.parent / "tracerd.toml"
+    config.write_text('state_dir = "/nonexistent/x"\n[exporters.jsonl]\npath = "-"\n')
+    command = [sys.executable, "-m", "tracerd.cli", "check", "--json", "--config", str(config)]
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    done = subprocess.run(command, cwd=installed, env=environment, capture_output=True, text=True, check=False)
+    found = [row["state"] for row in json.loads(done.stdout)["findings"] if row["check"] == "exporters"]
+    assert found == ["ok"]
+
+
+@pytest.mark.xdist_group("wheel")
 def test_the_wheel_makes_and_builds_a_probe(installed: Path) -> None:
     """The template is package data, and the headers are found where the package is."""
     some_compiler()

@@ -50,6 +50,14 @@ def test_no_file_is_a_daemon_that_attaches_nothing(monkeypatch: pytest.MonkeyPat
     assert (config.probes, config.path, config.control.tcp.listen) == ((), None, "")
 
 
+def test_a_default_file_that_leads_nowhere_is_a_mistake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A dangling link is not the absence of a file: somebody meant something."""
+    (tmp_path / "tracerd.toml").symlink_to(tmp_path / "none")
+    monkeypatch.setattr(daemon, "DEFAULT_FILE", tmp_path / "tracerd.toml")
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        read_config(None)
+
+
 def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
     """A mistyped --config is an error, not a daemon without probes."""
     with pytest.raises(ConfigError, match="cannot be read: No such file"):

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -223,6 +224,38 @@ def test_a_user_who_may_not_trace_gets_the_fix(tmp_path: Path) -> None:
     assert "not permitted" in done.stdout
     assert "fix: run as root" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+@root
+def test_a_user_who_may_not_even_look_gets_findings_not_a_traceback() -> None:
+    """The state directory, the socket's and the probes' are closed to him; each is told."""
+    with tempfile.TemporaryDirectory() as name:
+        told = found_by_a_stranger(Path(name))
+    assert told[0] == "problem state directory belongs to user 0"
+    assert told[1] == "problem control socket Permission denied"
+    assert told[2].endswith("may match nothing")
+
+
+def found_by_a_stranger(folder: Path) -> list[str]:
+    """The problems that user 12345 sees of a configuration whose directories are root's."""
+    folder.chmod(0o755)
+    for name in ("state", "run", "probes.d"):
+        (folder / name).mkdir(mode=0o700)
+    (folder / "state" / "pins").mkdir()
+    path = folder / "tracerd.toml"
+    path.write_text(
+        f'state_dir = "{folder}/state"\nprobes = ["probes.d/x.toml"]\n[control]\nsocket = "{folder}/run/c"\n'
+    )
+    code = f"""
+import os
+from pathlib import Path
+from tracerd.daemon.checks import check
+os.seteuid(12345)
+for finding in check(Path({str(path)!r})):
+    print(finding.state, finding.check, finding.said)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return [line for line in done.stdout.splitlines() if line.startswith("problem")]
 
 
 def tracepoint(*fields: tuple[str, int, int]) -> TracepointFormat:

@@ -19,6 +19,16 @@ from tracerd.daemon.logs import AUDIT, Console, Handler, JsonLines, fields, form
 LOG = logging.getLogger("tracerd.test")
 
 
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Other tests look at the log, too."""
+    logger = logging.getLogger("tracerd")
+    level, propagate = logger.level, logger.propagate
+    yield
+    logger.setLevel(level)
+    logger.propagate = propagate
+
+
 @contextmanager
 def pipe() -> Iterator[tuple[int, TextIO]]:
     """A reader's descriptor and a stream to write."""

@@ -57,7 +57,7 @@ def test_the_folder_s_own_name_is_no_glob(tmp_path: Path) -> None:
     ("entry", "sentence"),
     [
         ("syscals", "did you mean 'syscalls'?"),
-        ("none.toml", "there is no file .*none.toml; a glob"),
+        ("none.toml", "No such file or directory: .*none.toml; a glob"),
         ("", "neither the name of a probe nor a path"),
     ],
 )

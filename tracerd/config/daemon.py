@@ -177,9 +177,13 @@ def read_config(path: Path | None = None) -> DaemonConfig:
             unknown or impossible.
     """
     if path is None:
-        if not DEFAULT_FILE.exists():
-            return DaemonConfig()
         path = DEFAULT_FILE
+        try:
+            path.lstat()                 # a link that leads nowhere is a mistake, not an absent file
+        except (FileNotFoundError, NotADirectoryError):
+            return DaemonConfig()
+        except OSError as error:
+            raise ConfigError(str(path), f"cannot be read: {error.strerror}") from error
     config = parse_config(read_trusted(path), str(path))
     config._path = path
     return config

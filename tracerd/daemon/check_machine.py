@@ -25,7 +25,7 @@ def check_machine(config: DaemonConfig) -> Findings:
     """Yield what is found, one topic after the other."""
     yield from _service_user(config)
     yield from _directory("state directory", config.state_dir, config)
-    if (config.state_dir / PINS).is_symlink() or (config.state_dir / PINS).exists():
+    if _is_there(config.state_dir / PINS):
         yield from _directory("pins", config.state_dir / PINS, config)
     yield from _socket(config)
     yield from _access(config)
@@ -67,8 +67,17 @@ def _directory(check: str, path: Path, config: DaemonConfig) -> Findings:
         yield ok(check, str(path), "is the daemon's alone")
 
 
+def _is_there(path: Path) -> bool:
+    """False also where we may not look."""
+    try:
+        path.lstat()
+    except OSError:
+        return False
+    return True
+
+
 def _can_be_made(check: str, path: Path) -> Finding:
-    above = next(parent for parent in path.parents if parent.exists())
+    above = next(parent for parent in path.parents if _is_there(parent))
     if os.access(above, os.W_OK | os.X_OK):
         return ok(check, str(path), "is not there yet and will be made")
     return problem(check, str(path), f"is not there and this user may not make it in {above}",
@@ -84,7 +93,7 @@ def _socket(config: DaemonConfig) -> Findings:
     try:
         status = path.lstat()
     except FileNotFoundError:
-        yield ok(check, str(path), "is free") if path.parent.is_dir() else _can_be_made(check, path.parent)
+        yield ok(check, str(path), "is free") if _is_there(path.parent) else _can_be_made(check, path.parent)
     except OSError as error:
         yield problem(check, str(path), error.strerror or str(error))
     else:

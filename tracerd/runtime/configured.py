@@ -46,15 +46,23 @@ def files_of(entry: str, config: DaemonConfig) -> list[str]:
     if not _is_path(entry):
         locate(entry)
         return [entry]
-    path = config.folder / entry
+    try:
+        return _files(entry, config.folder)
+    except OSError as error:
+        what = error.strerror or str(error)
+        hint = "a glob, such as 'probes.d/*.toml', may match nothing"
+        raise ConfigError(where, f"{what}: {error.filename}; {hint}") from error
+
+
+def _files(entry: str, folder: Path) -> list[str]:
+    path = folder / entry
     if glob.has_magic(entry):
-        pattern = entry if Path(entry).is_absolute() else _under(config.folder, entry)
+        pattern = entry if Path(entry).is_absolute() else _under(folder, entry)
         found = sorted(glob.glob(pattern))  # noqa: PTH207  pathlib's has hidden files too
         return [name for name in found if name.endswith(".toml") and Path(name).is_file()]
     if path.is_dir():
         path = path / "probe.toml"
-    if not path.exists():
-        raise ConfigError(where, f"there is no file {path}; a glob, such as 'probes.d/*.toml', may match nothing")
+    path.stat()
     return [str(path)]
 
 
