@@ -37,8 +37,8 @@ def report(
         *(_row(number, life) for number, life in enumerate(lives, 1)),
         "",
         "Every balance was even to the event (produced = delivered + lost + dropped + filtered + failed) while the "
-        "hammer stood still; \"produced\" is the kernel's count and was never below the hammer's own. The pinned count never "
-        "went back, over all kills. Start is from exec until it has begun, beside all the load.",
+        "hammer stood still; \"produced\" is the kernel's count and was never below the hammer's own. The pinned count "
+        "never went back, over all kills. Start is from exec until it has begun, beside all the load.",
         "",
         *_own(last),
     ]) + "\n"

@@ -38,7 +38,7 @@ def command(options: Global, path: Path | None) -> None:
         local = prepare(config)
         try:
             with contextlib.closing(Daemon(config, read)) as daemon:
-                asyncio.run(serve(daemon, control_settings(config), notifier, local))
+                asyncio.run(serve(daemon, control_settings(config), notifier, handler, local))
         finally:
             if local is not None:
                 local.remove()

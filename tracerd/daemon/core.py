@@ -56,7 +56,7 @@ class Daemon:
         self.begun = False
         self.reloads = self.reloads_refused = self.revived = 0
         self.last_refusal = ""
-        self.api_counts: Callable[[], Mapping[str, float]] = dict
+        self.more_counts: Mapping[str, Callable[[], Mapping[str, float]]] = {}    # of those who serve it, by prefix
         self._read = read
         self._reloading = threading.Lock()
         with ExitStack() as made:

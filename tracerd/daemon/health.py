@@ -82,7 +82,8 @@ def own_metrics(daemon: Daemon) -> dict[str, float]:
         "sources.revived": daemon.revived,
     }
     numbers.update(_cache_metrics(daemon))
-    numbers.update({f"api.{name}": count for name, count in daemon.api_counts().items()})
+    for prefix, counts in daemon.more_counts.items():
+        numbers.update({f"{prefix}.{name}": count for name, count in counts().items()})
     return numbers
 
 

@@ -16,7 +16,7 @@ from tracerd.daemon.api.listen import ControlServer
 from tracerd.daemon.api.settings import ControlSettings
 from tracerd.daemon.control import Control
 from tracerd.daemon.core import Daemon
-from tracerd.daemon.logs import fields
+from tracerd.daemon.logs import Handler, fields
 from tracerd.daemon.notify import Notifier
 from tracerd.daemon.watch import FileWatch
 from tracerd.errors import TracerdError
@@ -29,6 +29,7 @@ LOG = logging.getLogger("tracerd.daemon")
 
 LOOK_SECONDS = 1.0
 WATCH_EVERY = 2                  # looks between two at the files
+TELL_EVERY = 10                  # looks between two words on log records that were held back
 SYNC_EVERY = 30                  # looks between two syncs of pinned maps
 REVIVE_EVERY = 10                # looks between two tries to open failed sources anew
 STALLED_SECONDS = 20.0           # a pump that has not turned for so long is stuck: the watchdog may restart us
@@ -39,15 +40,21 @@ class Service:
     """Runs one daemon until it is told to stop."""
 
     def __init__(
-        self, daemon: Daemon, settings: ControlSettings, notifier: Notifier, local: UnixSocket | None = None
+        self,
+        daemon: Daemon,
+        settings: ControlSettings,
+        notifier: Notifier,
+        log: Handler,
+        local: UnixSocket | None = None,
     ) -> None:
         self._daemon = daemon
         self._notifier = notifier
+        self._log = log
         control = Control(daemon.host, daemon.inspector, self._reload_told)
         self._server = ControlServer(
             control, partial(health.status, daemon), partial(health.health, daemon), settings, local
         )
-        daemon.api_counts = self._api_counts
+        daemon.more_counts = {"api": self._api_counts, "log": self._log_counts}
         self._stopping = asyncio.Event()
         self._reloads: set[asyncio.Task[None]] = set()
         self._watch = FileWatch(())
@@ -95,6 +102,8 @@ class Service:
                 self._notifier.alive()
             if looks % WATCH_EVERY == 0:
                 await asyncio.to_thread(self._look_at_files)
+            if looks % TELL_EVERY == 0:
+                self._log.tell()
             if looks % SYNC_EVERY == 0:
                 await asyncio.to_thread(self._daemon.host.maps.sync)
             if looks % REVIVE_EVERY == 0 and self._daemon.host.sources.failed():
@@ -143,9 +152,12 @@ class Service:
         counts = {name: float(count) for name, count in plain.items() if isinstance(count, int)}
         return counts | {"refused": float(sum(refused.values()))}
 
+    def _log_counts(self) -> Mapping[str, float]:
+        return {"dropped": float(self._log.dropped), "held": float(self._log.held)}
+
 
 async def serve(
-    daemon: Daemon, settings: ControlSettings, notifier: Notifier, local: UnixSocket | None = None
+    daemon: Daemon, settings: ControlSettings, notifier: Notifier, log: Handler, local: UnixSocket | None = None
 ) -> None:
     """Run a daemon to its end; `local` is its control socket, if that was made already.
 
@@ -153,5 +165,5 @@ async def serve(
         TracerdError: the control socket cannot be had.
     """
     began = time.monotonic()
-    await Service(daemon, settings, notifier, local).run()
+    await Service(daemon, settings, notifier, log, local).run()
     LOG.info("stopped", extra=fields(seconds=round(time.monotonic() - began, 1)))

@@ -9,7 +9,7 @@ import msgspec
 
 from tracerd.btf.blob import BtfError
 from tracerd.btf.build import encode
-from tracerd.btf.layout import size_of
+from tracerd.btf.layout import flatten, size_of
 from tracerd.btf.parse import parse
 from tracerd.btf.types import Btf
 from tracerd.elf.spec import MapSpec
@@ -58,7 +58,7 @@ def decode_meaning(data: bytes) -> tuple[MapSpec, Btf | None]:
     if found.format != FORMAT:
         raise MeaningError(f"has format {found.format}, and this version of tracerd knows {FORMAT}")
     for type_id, size in ((found.key_type, found.key_size), (found.value_type, found.value_size)):
-        _check_size(btf, type_id, size)
+        _check_type(btf, type_id, size)
     spec = MapSpec(
         found.map, found.type, found.key_size, found.value_size, found.max_entries, found.flags, found.key_type,
         found.value_type, read_only=found.read_only, pinned=True,
@@ -66,14 +66,15 @@ def decode_meaning(data: bytes) -> tuple[MapSpec, Btf | None]:
     return spec, btf
 
 
-def _check_size(btf: Btf | None, type_id: int | None, size: int) -> None:
-    """Types must be as long as what they describe. Ids may be of nothing."""
+def _check_type(btf: Btf | None, type_id: int | None, size: int) -> None:
+    """A type must be as long as what it describes, and one that can be shown. Ids may be of nothing."""
     if type_id is None:
         return
     if btf is None or not 0 < type_id < len(btf.types):
         raise MeaningError(f"is damaged: there is no type {type_id}")
     try:
         there = size_of(btf, type_id)
+        flatten(btf, type_id)
     except BtfError as error:
         raise MeaningError(f"is damaged: {error}") from None
     if there != size:
