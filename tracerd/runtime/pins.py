@@ -12,6 +12,8 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +38,6 @@ MAP, MEANING = ".map", ".json"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _MOST_BYTES = 16 << 20           # of a NAME.json: an object's BTF has some 10 KiB
-_READ = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +130,8 @@ class Pins:
         path = self.path(name)
         what = f"pin {name!r}"
         try:
-            if not self._is_idle(path.name):
-                raise RunError(what, "is in use; unpin the map where it is used, or stop that process")
-            found = [self._unlink(f"{name}{suffix}") for suffix in (MAP, MEANING)]
+            with self._alone(path.name, what):
+                found = [self._unlink(f"{name}{suffix}") for suffix in (MAP, MEANING)]
             os.fsync(self._folder)
         except OSError as error:
             raise failed(what, error) from None
@@ -196,14 +196,18 @@ class Pins:
             self.close()
             raise failed(f"folder {str(self.directory)!r}", error) from None
 
-    def _is_idle(self, name: str) -> bool:
-        """True unless someone holds the lock of a map's file. A link or a device is nobody's."""
+    @contextmanager
+    def _alone(self, name: str, what: str) -> Iterator[None]:
+        """Keep others from opening a map's file meanwhile. A link or a device is nobody's."""
         there = status_of(self._folder, name)
         if there is None or not stat.S_ISREG(there.st_mode):
-            return True
-        descriptor = os.open(name, _READ, dir_fd=self._folder)
+            yield
+            return
+        descriptor = self._open(name)
         try:
-            return lock(descriptor)
+            if not lock(descriptor):
+                raise RunError(what, "is in use; unpin the map where it is used, or stop that process")
+            yield
         finally:
             os.close(descriptor)
 
@@ -231,10 +235,14 @@ class Pins:
         os.fsync(self._folder)
 
     def _read(self, name: str) -> bytes:
-        with os.fdopen(os.open(name, _READ, dir_fd=self._folder), "rb") as file:
+        with os.fdopen(self._open(name), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.ENXIO, "no regular file")
             if status.st_size > _MOST_BYTES:
                 raise MeaningError(f"has more than {_MOST_BYTES >> 20} MiB")
             return file.read(_MOST_BYTES)
+
+    def _open(self, name: str) -> int:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        return os.open(name, flags, dir_fd=self._folder)
