@@ -11,9 +11,10 @@ import sys
 
 import click
 
+from tracerd.cli.options import pass_integrity
 from tracerd.cli.output import json_option, print_json
 from tracerd.errors import ConfigError
-from tracerd.vm.policy import Asked, choice_here
+from tracerd.vm.policy import Asked, Integrity, choice_here
 from tracerd.vm.unverified import ENGINES, run_unverified
 
 
@@ -22,10 +23,10 @@ from tracerd.vm.unverified import ENGINES, run_unverified
 @click.option("--engine", type=click.Choice(["auto", *ENGINES]), default="auto")
 @click.option("--level", type=click.IntRange(0, 3), default=2, help="LLVM's optimisation level, for jit.")
 @json_option
-@click.pass_context
-def command(context: click.Context, memory: str, engine: Asked, level: int, as_json: bool) -> None:
+@pass_integrity
+def command(integrity: Integrity, memory: str, engine: Asked, level: int, as_json: bool) -> None:
     """Run the raw bytecode on standard input, unverified, and print r0 in hex. r1 is the memory, r2 its length."""
-    choice = choice_here(engine, context.obj or "auto")
+    choice = choice_here(engine, integrity)
     result = run_unverified(_bytes("standard input", sys.stdin.read()), _bytes("MEM-HEX", memory), choice.engine, level)
     print_json({"engine": choice.engine, "result": result}) if as_json else click.echo(f"{result:x}")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.api.serving import audit, serving
+from tests.daemon.api.serving import audit, serving, until
 from tracerd.daemon.api.settings import ControlSettings
 from tracerd.daemon.api.unix_socket import UnixSocket
 from tracerd.daemon.client import connect, connect_tls
@@ -232,6 +232,23 @@ def test_tcp_speaks_no_old_tls_and_nothing_in_the_clear(tmp_path: Path, tls: dic
                 assert b"HTTP" not in plain.recv(1000)
         with served.client() as client:
             assert client.ready()[0]
+
+
+def test_half_open_handshakes_take_places_and_lose_them(
+    tmp_path: Path, tls: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever connects and says nothing holds no more than half of the places, and not for long."""
+    monkeypatch.setattr("tracerd.daemon.api.tls_gate.HANDSHAKE_SECONDS", 1.0)
+    with serving(tmp_path, connections=20, **tls) as served:
+        held = [socket.create_connection(("127.0.0.1", served.server.tcp_port)) for _ in range(100)]
+        until(lambda: served.statistics()["refused"].get("connections", 0) == 90)
+        assert served.statistics()["connections"] == 10
+        until(lambda: served.statistics()["connections"] == 0)
+        assert served.statistics()["refused"]["handshakes"] == 10
+        with connect_tls(f"127.0.0.1:{served.server.tcp_port}", TOKEN, tls["tcp_certificate"]) as client:
+            assert client.status()
+        for each in held:
+            each.close()
 
 
 @pytest.mark.parametrize("missing", ["tcp_token_file", "tcp_certificate", "tcp_key"])

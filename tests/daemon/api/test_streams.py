@@ -12,6 +12,7 @@ import pytest
 
 from tests.daemon.api.fake import COUNTS, EVENTS, FakeHost
 from tests.daemon.api.serving import Serving, serving, until
+from tracerd.daemon.client import Client
 from tracerd.errors import ConfigError, RunError
 
 LARGE = 200_000
@@ -82,6 +83,27 @@ def test_a_client_that_never_reads_is_closed_and_counted(tmp_path: Path) -> None
             until(lambda: served.statistics()["streams"] == 0)
         with served.client() as client:
             assert client.status()
+
+
+def test_dumps_that_nobody_reads_are_few_and_end(tmp_path: Path) -> None:
+    """The next one is refused instead of kept in memory beside them; then they are closed, and it is served."""
+    with serving(tmp_path, FakeHost(rows=LARGE), write_seconds=1.0) as served, served.client() as client:
+        held = [opened(served, "/v1/tables/calls/calls") for _ in range(16)]
+        until(lambda: served.statistics()["connections"] == 16)
+        until(lambda: _refused(client))
+        assert client.status()
+        until(lambda: served.statistics()["closed_stalled"] == 16)
+        assert len(client.table("calls", "calls")) == LARGE
+        for connection in held:
+            connection.close()
+
+
+def _refused(client: Client) -> bool:
+    try:
+        client.table("calls", "calls")
+    except RunError as error:
+        return "large answers are taken" in str(error)
+    return False
 
 
 @pytest.mark.parametrize("path", [f"/v1/stream/rings/{EVENTS}", "/v1/stream/moments?interval=0.1"])

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -33,6 +34,9 @@ LOG = logging.getLogger("tracerd.api")
 UPLOADS = 2
 """Uploads whose bodies are in memory at once; the next ones wait."""
 
+LARGE_ANSWERS = 8
+"""Dumps of maps and tables that are in memory at once, sent ones that nobody reads included."""
+
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": f"tracerd/{__version__}"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -48,6 +52,7 @@ class Api:
         self._tokens = tokens or Tokens(())
         self._rate = RateLimit(settings.requests_per_second)
         self._streams = Slots("streams", settings.streams)
+        self._large = Slots("large answers", LARGE_ANSWERS)
         self._uploads = asyncio.Semaphore(UPLOADS)
         self.app = web.Application(middlewares=[self._unmatched])
         for route in all_routes():
@@ -92,11 +97,10 @@ class Api:
         if route.stream is not None:
             await body_of(request, route, self.service)
             return await self._stream(Call(peer, path, query, None), route, request, media)
-        if not route.upload:
+        async with self._uploads if route.upload else nullcontext():
             call = Call(peer, path, query, await body_of(request, route, self.service))
-            return await self._run(exchange, call, media)
-        async with self._uploads:
-            call = Call(peer, path, query, await body_of(request, route, self.service))
+            if route.large:
+                return await self._run_large(exchange, call, request, media)
             return await self._run(exchange, call, media)
 
     async def _run(self, exchange: _Exchange, call: Call, media: str) -> web.Response:
@@ -113,6 +117,17 @@ class Api:
         pool = workers.health if route.health else workers.changing if route.action else workers.reading
         status, made = await workers.run(pool, work)
         return web.Response(status=status, body=made.data, content_type=made.media, headers=_HEADERS)
+
+    async def _run_large(self, exchange: _Exchange, call: Call, request: web.Request, media: str) -> web.Response:
+        """Make an answer and send it: while a client does not read it, it counts as one of the few there may be."""
+        place = self._large.take(call.peer)
+        try:
+            response = await self._run(exchange, call, media)
+            await response.prepare(request)
+            await response.write_eof()
+            return response
+        finally:
+            self._large.give(place)
 
     async def _stream(self, call: Call, route: Route, request: web.Request, media: str) -> web.StreamResponse:
         assert route.stream is not None

@@ -42,6 +42,10 @@ class Gates:
         self.counters.connections = self.slots.held
         return key
 
+    def remember(self, transport: asyncio.Transport, plain: asyncio.Transport) -> None:
+        """TLS was put over a connection: it is the same peer's."""
+        self._peers[transport] = self._peers[plain]
+
     def leave(self, key: str) -> None:
         """A connection is gone."""
         self.slots.give(key)

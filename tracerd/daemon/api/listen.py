@@ -17,6 +17,7 @@ from tracerd.daemon.api.app import Api
 from tracerd.daemon.api.gate import Gates
 from tracerd.daemon.api.host import Health, Host, Service
 from tracerd.daemon.api.settings import ControlSettings
+from tracerd.daemon.api.tls_gate import TlsGate
 from tracerd.daemon.api.tokens import make_token, read_tokens
 from tracerd.daemon.api.workers import Workers
 from tracerd.errors import ConfigError, RunError
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 WINDOWS = os.name == "nt"
 """There it is a named pipe, and every request needs a token: asyncio gives a pipe no access list. Not run there yet."""
 
-HANDSHAKE_SECONDS = 5.0
 STOP_SECONDS = 1.0
 """How long a stop waits for answers that are on their way."""
 
@@ -112,11 +112,12 @@ class ControlServer:
     async def _listen_tcp(self, gates: Gates, server: web.Server) -> None:
         host, port = _address(self._settings.tcp_listen)
         context = tls_context(self._settings)
-        factory = gates.protocol(server, _tcp_peer)
+
+        def gate() -> asyncio.Protocol:
+            return TlsGate(gates, server, _tcp_peer, context)
+
         try:
-            listening = await asyncio.get_running_loop().create_server(
-                factory, host, port, ssl=context, ssl_handshake_timeout=HANDSHAKE_SECONDS
-            )
+            listening = await asyncio.get_running_loop().create_server(gate, host, port)
         except OSError as error:
             raise RunError(self._settings.tcp_listen, f"cannot listen there: {error.strerror}") from error
         self._servers.append(listening)

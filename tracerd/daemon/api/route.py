@@ -77,6 +77,7 @@ class Route:
     action: str = ""
     target: Target = lambda call: dict(call.path)
     upload: bool = False
+    large: bool = False                            # an answer that may be: few of them are in memory at once
     health: bool = False                           # answers 503 where the answer is not `ok`
 
     def runner(self, media: str) -> Run:

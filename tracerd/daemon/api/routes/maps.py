@@ -85,6 +85,7 @@ ROUTES = (
         summary="Elements, keys and values by BTF",
         query=EntriesQuery,
         answer=Entries,
+        large=True,
         run=_entries,
     ),
     Route(
@@ -93,6 +94,7 @@ ROUTES = (
         summary="All elements as binary columns",
         media=(COLUMNS,),
         answer=bytes,
+        large=True,
         run=_columns,
     ),
     Route(

@@ -24,7 +24,9 @@ def _load(service: Service, call: Call) -> ProbeInfo:
 
 def _upload(call: Call) -> Upload:
     asked: UploadRequest = call.body
-    return Upload(asked.name, asked.toml, asked.object, asked.object_name if asked.object else "")
+    if not asked.object:
+        return Upload(asked.name, asked.toml)
+    return Upload(asked.name, asked.toml, asked.object, asked.object_name)
 
 
 def _uploaded(call: Call) -> Mapping[str, object]:

@@ -35,6 +35,7 @@ ROUTES = (
         summary="A table of a probe, as it is now",
         media=(JSON, COLUMNS),
         answer=TableAnswer,
+        large=True,
         run={JSON: _json, COLUMNS: _binary},
     ),
 )
