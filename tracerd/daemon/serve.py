@@ -105,7 +105,7 @@ class Service:
             if looks % TELL_EVERY == 0:
                 self._log.tell()
             if looks % SYNC_EVERY == 0:
-                await asyncio.to_thread(self._daemon.host.maps.sync)
+                await asyncio.to_thread(self._sync)
             if looks % REVIVE_EVERY == 0 and self._daemon.host.sources.failed():
                 await asyncio.to_thread(self._revive)
 
@@ -114,6 +114,12 @@ class Service:
             LOG.info("files of the configuration have changed")
             with contextlib.suppress(TracerdError):      # logged, and told by `status`
                 self._reload_told()
+
+    def _sync(self) -> None:
+        try:
+            self._daemon.host.maps.sync()
+        except TracerdError as error:
+            LOG.error("pinned maps are not on the disk: %s", error)
 
     def _revive(self) -> None:
         try:

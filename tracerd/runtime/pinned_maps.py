@@ -106,20 +106,31 @@ class PinnedMaps:
             NotFound: there is no such pin.
             RunError, NotPermitted: the system refuses; it is pinned still.
         """
-        if not self.pins.exists(name):
-            raise NotFound(f"pin {name!r}", tuple(self.pins.list()))
         with self._lock:
+            if not self.pins.exists(name):
+                raise NotFound(f"pin {name!r}", tuple(self.pins.list()))
             used = self._used(name)
             if used is not None:
                 used.map.unpin()
                 used.name = ""
-        self.pins.remove(name)
+            self.pins.remove(name)
 
     def sync(self) -> None:
-        """Begin to write all pinned maps to the disk."""
+        """Write all pinned maps to the disk: what a loss of power leaves of them.
+
+        Raises:
+            RunError: the disk fails.
+        """
         with self._lock:
-            for each in self._open:
-                each.map.sync(wait=False)
+            pinned = [each for each in self._open if each.name]
+            for each in pinned:
+                each.users += 1              # nobody closes it meanwhile; writing may take long
+        try:
+            for each in pinned:
+                each.map.sync()
+        finally:
+            for each in pinned:
+                self.release(each.map)
 
     def _shared(self, name: str, spec: MapSpec) -> Map | None:
         found = self._used(name)
@@ -148,9 +159,9 @@ class PinnedMaps:
         return next((each for each in self._open if each.name == name), None)
 
     def _forget(self, name: str) -> None:
-        """Remove the description of a pin that did not come to be."""
+        """Remove the description of a pin that did not come to be, and never a map that somebody else put there."""
         with suppress(TracerdError):         # it is removed as a leftover when the folder is opened next
-            self.pins.remove(name)
+            self.pins.undescribe(name)
 
 
 def _shape(spec: MapSpec) -> tuple[object, ...]:

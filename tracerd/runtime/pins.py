@@ -149,6 +149,18 @@ class Pins:
         except OSError as error:
             raise failed(f"pin {name!r}", error) from None
 
+    def undescribe(self, name: str) -> None:
+        """Take back `describe`, where there is no map of that name.
+
+        Raises:
+            RunError, NotPermitted: the system refuses.
+        """
+        try:
+            if not self.exists(name):
+                self._unlink(f"{pin_file_name(name)}{MEANING}")
+        except OSError as error:
+            raise failed(f"pin {name!r}", error) from None
+
     def read(self, name: str) -> Pinned:
         """Read a pin's contents and what they mean, whether a process uses it or none does.
 

@@ -18,6 +18,9 @@ PRINTED_LINES = 4096
 TURN_MS = 100
 """How long the thread stays in one native call: bounds how late a stop is noticed, and records leave a ring buffer."""
 
+IDLE_TURNS = 10
+"""After so many turns without an event it is looked anyway whether a record or a line was left over."""
+
 
 class Pump:
     """Opens a source, pumps it in a thread, stops it. The thread's own error is raised by `stop`."""
@@ -120,9 +123,12 @@ class Pump:
 
     def _pump_until(self, stopping: Callable[[], bool]) -> None:
         began = time.thread_time_ns()
+        idle = 0
         while not stopping():
             taken = self.source.pump(TURN_MS)
-            self._collect()
+            idle = 0 if taken else (idle + 1) % IDLE_TURNS
+            if not idle:
+                self._collect()
             self._run_errands()
             self._turned = time.monotonic()
             self.cpu_ns = time.thread_time_ns() - began

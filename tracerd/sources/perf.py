@@ -76,6 +76,7 @@ class PerfSource:
         self._ignoring = threading.Lock()    # the list has one writer, and must not be freed under it
         self._cpus: tuple[int, ...] = ()
         self._sweep = Sweep()
+        self._printed: Any = ffi.new("char[]", _PRINT_BYTES)
 
     @classmethod
     def permitted(cls) -> NotPermitted | NotSupported | None:
@@ -161,7 +162,7 @@ class PerfSource:
         taken = int(lib.tr_perf_pump(self._live(), max(timeout_ms, 0)))
         if taken < 0:
             raise RunError("perf", f"pump: {os.strerror(-taken)}")
-        self._sweep.step(self._live())
+        self._sweep.step(self._live(), taken)
         if self.processes is not None:
             self.processes.step()
         return taken
@@ -217,9 +218,8 @@ class PerfSource:
 
     def printed(self) -> bytes:
         """Take what programs printed with bpf_trace_printk, as lines. From the pumping thread."""
-        text = ffi.new("char[]", _PRINT_BYTES)
-        length = lib.tr_perf_printed(self._live(), text, _PRINT_BYTES)
-        return bytes(ffi.buffer(text, length))
+        length = lib.tr_perf_printed(self._live(), self._printed, _PRINT_BYTES)
+        return bytes(ffi.buffer(self._printed, length))
 
     def close(self) -> None:
         """Release everything. May be called twice."""

@@ -6,9 +6,9 @@ The core follows names, forks and exits by perf records; it is told the rest fro
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from tracerd.native import ffi, lib
@@ -19,14 +19,15 @@ SWEEP_THREADS = 64               # 10 µs each: under 0.1 % of a CPU
 
 def process_ids() -> Iterator[int]:
     """Yield the id of every process that /proc shows."""
-    yield from (int(process.name) for process in Path("/proc").iterdir() if process.name.isdecimal())
+    with os.scandir("/proc") as entries:
+        yield from [int(entry.name) for entry in entries if entry.name.isdecimal()]
 
 
 def thread_ids() -> Iterator[int]:
     """Yield the id of every thread that /proc shows. Those that end meanwhile are left out."""
     for process in process_ids():
         try:
-            threads = [int(thread.name) for thread in Path(f"/proc/{process}/task").iterdir()]
+            threads = [int(thread) for thread in os.listdir(f"/proc/{process}/task")]  # noqa: PTH208  twice as fast
         except OSError:
             continue                 # ended meanwhile, or hidden (hidepid): the core knows it from its records
         yield from threads
@@ -45,13 +46,16 @@ class Sweep:
         self._next = time.monotonic() + SWEEP_SECONDS
         self._lost = 0               # task records the kernel had no room for, up to the last round
         self._names = False          # this round reads names too
+        self._events = 0             # since the last threads were read
 
-    def step(self, perf: Any) -> None:
-        """Read the next threads if it is time."""
+    def step(self, perf: Any, events: int) -> None:
+        """Read the next threads if it is time, and if there were events: nobody asks who a thread is without one."""
+        self._events += events
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next or not self._events:
             return
         self._next = now + SWEEP_SECONDS
+        self._events = 0
         if not self._todo:
             self._begin_round(perf)
         for tid in self._todo[-SWEEP_THREADS:]:

@@ -281,8 +281,10 @@ class Map:
         Raises:
             RunError: this map is not a ring buffer.
         """
-        buffer = bytearray(self.max_entries)
         records: list[bytes] = []
+        if not self._stats().count:
+            return records               # mostly: without a buffer of the ring's size
+        buffer = bytearray(self.max_entries)
         while True:
             size = lib.tr_ring_read(self._open(), ffi.from_buffer(buffer), len(buffer))
             self._check(size, "read")
