@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 EDITABLE := --config-settings editable_mode=compat
 NATIVE := $(wildcard tracerd/native/*.py tracerd/native/*/*.[ch]) setup.py pyproject.toml
 
-.PHONY: setup setup-dev run test lint bench fuzz probes probe-flags screenshot clean
+.PHONY: setup setup-dev run test lint bench fuzz soak probes probe-flags screenshot clean
 
 setup: $(VENV)/.run-ready
 setup-dev: $(VENV)/.dev-ready
@@ -42,6 +42,10 @@ bench: setup
 # Longer than the tests: differential fuzzing of verifier, interpreter and JIT.
 fuzz: setup-dev
 	$(BIN)/python -m tests.fuzz
+
+# Twenty minutes of everything at once against a real daemon; needs root. The report is docs/soak.md.
+soak: setup-dev
+	$(BIN)/python -m tests.soak -s 1200 -o docs/soak.md
 
 # Needs clang; the compiled objects are committed.
 CLANG       ?= clang-19

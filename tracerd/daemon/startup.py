@@ -13,6 +13,7 @@ from tracerd.daemon.logs import fields
 from tracerd.daemon.privileges import drop, justified
 from tracerd.daemon.settings import control_settings
 from tracerd.errors import ConfigError, RunError, TracerdError
+from tracerd.linux.memory import give_back
 from tracerd.linux.tracefs import tracefs
 from tracerd.linux.users import account
 
@@ -35,6 +36,7 @@ def prepare(config: DaemonConfig) -> UnixSocket | None:
         return None                  # a service's rights are its account's; the pipe is made by the event loop
     from tracerd.daemon.api.unix_socket import UnixSocket
 
+    give_back()
     user = config.service.user or None
     with suppress(TracerdError):         # whoever needs it says what is missing
         tracefs()                        # mounted where it is not yet: that takes root
