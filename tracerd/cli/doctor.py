@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 import click
 from rich.table import Table
 
-from tracerd.cli.options import pass_integrity
+from tracerd.cli import doctor_daemon
+from tracerd.cli.options import Global
 from tracerd.cli.output import json_option, print_json, text_console
 from tracerd.errors import NotPermitted, NotSupported, TracerdError
 from tracerd.isa.encode import encode
@@ -37,8 +38,8 @@ class Finding:
 
 @click.command("doctor")
 @json_option
-@pass_integrity
-def command(code_integrity: Integrity, as_json: bool) -> None:
+@click.pass_obj
+def command(options: Global, as_json: bool) -> None:
     """Try everything tracerd needs and say what is there, what is not, and what to do about it."""
     findings = [
         _tried("verifier process", lambda: f"a process of its own proved {_proved().job.program!r}"),
@@ -47,7 +48,11 @@ def command(code_integrity: Integrity, as_json: bool) -> None:
         _tried("tracepoint layouts (tracefs)", _tracefs),
         _process_events(),
         _tried("looks at processes (polling)", _polling),
-        _engine(code_integrity),
+        _engine(options.code_integrity),
+        _tried("maps in files (pins)", doctor_daemon.pinned_maps),
+        _tried("dropping privileges", doctor_daemon.dropping_privileges),
+        _tried("service (systemd)", doctor_daemon.service),
+        _tried("daemon", lambda: doctor_daemon.daemon(options)),
         _tried("clang, for your own probes", lambda: find_compiler().name),
     ]
     if as_json:
