@@ -10,10 +10,11 @@ import pytest
 
 from tests.sources.live import need_live_events, start
 from tests.sources.programs import COUNT, Native
-from tracerd.errors import ConfigError, SourceError
+from tracerd.errors import ConfigError, RunError, SourceError
 from tracerd.runtime.live import LiveSources
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.choose import LiveOptions
+from tracerd.sources.perf_events import PerfEvents
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("perf")]
 
@@ -124,3 +125,34 @@ def test_pumps_are_parked_and_go_on(live: LiveSources) -> None:
         assert live.counts(one)[0] == 0 or native.thread(child.pid)[0] == 0
     live.stop()
     assert native.thread(child.pid)[0] == 5000
+
+
+@pytest.mark.parametrize("step", ["install", "enable", "link"])
+def test_a_change_that_fails_half_way_leaves_no_new_program_linked(
+    live: LiveSources, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Whoever asked frees the refused programs: none may still be run, the old links go on, nothing stays open."""
+    stays, refused = Native(COUNT), Native(COUNT)
+    first = link("syscall:getppid:enter", stays)
+    live.relink([first, link("interval:1s")])
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    honest = getattr(PerfEvents, step)
+
+    def fails(events: PerfEvents, *arguments: object) -> object:
+        if any(getattr(row, "event", getattr(row, "name", "")).endswith("getuid:enter") for row in arguments[0]):  # type: ignore[attr-defined]
+            raise RunError("perf", "injected")
+        return honest(events, *arguments)
+
+    monkeypatch.setattr(PerfEvents, step, fails)
+    with pytest.raises(RunError, match="injected"):
+        live.relink([first, link("interval:1s"), link("interval:2s", refused), link("syscall:getuid:enter", refused)])
+    monkeypatch.undo()
+    assert live.counts(LinkRequest("interval:2s", refused.program, 8)) == (0, 0)
+    child = start("import os; hammer(1000, 0); [os.getuid() for _ in range(1000)]")
+    child.wait()
+    live.relink([first])
+    live.stop()
+    assert stays.thread(child.pid)[0] == 1000
+    assert refused.words(child.pid << 32 | child.pid) is None
+    assert live.failed() == {}
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before

@@ -53,6 +53,7 @@ def live(daemon: RunningDaemon, hammer: Hammer, trouble: Trouble, seconds: float
             next_sample = age + SAMPLE_EVERY
         if age >= next_balance and age < seconds - 5:
             trouble.calm.set()
+            time.sleep(1)
             balance(daemon, hammer, life)
             trouble.calm.clear()
             next_balance = age + BALANCE_EVERY

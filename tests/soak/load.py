@@ -92,7 +92,7 @@ class Trouble:
         self.daemon = daemon
         self.counted: Counter[str] = Counter()
         self.unexpected: list[str] = []
-        self.calm = threading.Event()            # while set, nothing that changes things is done
+        self.calm = threading.Event()            # while set, nothing is done
         self._end = threading.Event()
         self._threads = [
             threading.Thread(target=self._again, args=(name, seconds, work), daemon=True)
@@ -118,7 +118,8 @@ class Trouble:
 
     def _again(self, name: str, seconds: float, work: Callable[[], str]) -> None:
         while not self._end.wait(seconds):
-            if self.calm.is_set() and name != "reads":
+            if self.calm.is_set():
+                time.sleep(0.1)
                 continue
             try:
                 outcome = work()

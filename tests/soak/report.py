@@ -10,6 +10,7 @@ from tests.soak.load import CALLS_PER_SECOND, Trouble
 from tests.soak.watch import Life
 
 MIB = 1 << 20
+WARM_SECONDS = 30.0                  # until then maps fill for the first time
 
 
 def report(
@@ -32,13 +33,14 @@ def report(
         "## Lives",
         "",
         "| life | start s | hammer's calls | produced | delivered | lost | balances checked | pinned count "
-        "| RSS MiB, first and last third | descriptors | end |",
+        "| RSS MiB in calm, first and second half | descriptors | end |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
         *(_row(number, life) for number, life in enumerate(lives, 1)),
         "",
-        "Every balance was even to the event (produced = delivered + lost + dropped + filtered + failed) while the "
-        "hammer stood still; \"produced\" is the kernel's count and was never below the hammer's own. The pinned count "
-        "never went back, over all kills. Start is from exec until it has begun, beside all the load.",
+        "Every balance was even to the event (produced = delivered + lost + dropped + filtered + failed) while the",
+        "hammer stood still; \"produced\" is the kernel's count and was never below the hammer's own. The pinned count",
+        "never went back, over all kills. Start is from exec until it has begun, beside all the load. Memory in calm",
+        "is what is there while nobody asks; at most, what was seen at any moment, with answers on their way.",
         "",
         *_own(last),
     ]) + "\n"
@@ -47,10 +49,10 @@ def report(
 def _row(number: int, life: Life) -> str:
     final = life.balances[-1] if life.balances else {}
     numbers = [f"{final.get(name, 0):,}" for name in ("hammer", "produced", "delivered", "lost")]
-    third = max(len(life.rss) // 3, 1)
-    early = median(size for _, size in life.rss[third // 2 : third // 2 + third]) / MIB if life.rss else 0
-    late = median(size for _, size in life.rss[-third:]) / MIB if life.rss else 0
-    change = f"{early:.0f} → {late:.0f} ({late / early - 1:+.1%})" if early else ""
+    warm = [size / MIB for seconds, size in life.rss if seconds > WARM_SECONDS]
+    half = len(warm) // 2
+    early, late = (median(warm[:half]), median(warm[half:])) if half else (0, 0)
+    change = f"{early:.0f} → {late:.0f} ({late / early - 1:+.1%}), {life.busiest / MIB:.0f} at most" if early else ""
     fds = f"{min(life.descriptors, default=0)}–{max(life.descriptors, default=0)}"
     cells = [str(number), f"{life.start_seconds:.1f}", *numbers, str(len(life.balances)),
              f"{life.pinned_first:,} → {life.pinned_last:,}", change, fds, life.ended]  # fmt: skip

@@ -15,6 +15,7 @@ from tracerd.errors import TracerdError
 
 EVENT = "syscall:getppid:enter"
 SETTLE_SECONDS = 20.0
+CALM_SECONDS = 2.0
 
 
 @dataclass
@@ -24,7 +25,8 @@ class Life:
     began: float
     start_seconds: float
     calls_at_start: int
-    rss: list[tuple[float, int]] = field(default_factory=list)          # (seconds, bytes)
+    rss: list[tuple[float, int]] = field(default_factory=list)          # at moments of calm: (seconds, bytes)
+    busiest: int = 0                                                    # most bytes at any moment
     descriptors: list[int] = field(default_factory=list)
     balances: list[dict[str, int]] = field(default_factory=list)        # at moments of calm
     pinned_first: int = 0
@@ -36,7 +38,7 @@ def sample(daemon: RunningDaemon, life: Life) -> None:
     """Note memory and descriptors."""
     with suppress(psutil.Error):
         process = psutil.Process(daemon.pid)
-        life.rss.append((time.monotonic() - life.began, process.memory_info().rss))
+        life.busiest = max(life.busiest, process.memory_info().rss)
         life.descriptors.append(process.num_fds())
 
 
@@ -63,6 +65,8 @@ def balance(daemon: RunningDaemon, hammer: Hammer, life: Life) -> None:
         if row["produced"] == taken or time.monotonic() > end:
             break
         time.sleep(0.1)
+    time.sleep(CALM_SECONDS)                     # answers that were on their way are gone
+    life.rss.append((time.monotonic() - life.began, psutil.Process(daemon.pid).memory_info().rss))
     life.balances.append({name: row[name] for name in row if name != "via"} | {"hammer": made})
     assert row["produced"] == taken, f"the balance is uneven: {row}"
     assert row["produced"] >= made, f"the hammer made {made} calls, the kernel says {row['produced']}"

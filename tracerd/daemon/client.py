@@ -212,7 +212,7 @@ class Client:
         from tracerd.daemon import columns
 
         answer = self._connection.request("GET", path, accept=_COLUMNS)
-        data = answer.read()
+        data = self._connection.read(answer)
         if answer.status != 200:
             raise raised(data, answer.status)
         return columns.decode(data)[1]
@@ -220,7 +220,7 @@ class Client:
     def _json(self, method: str, path: str, body: Json | None = None, also: int = 0) -> Any:
         data = None if body is None else json.dumps(body, default=_plain).encode()
         answer = self._connection.request(method, path, data)
-        text = answer.read()
+        text = self._connection.read(answer)
         if answer.status >= 300 and answer.status != also:
             raise raised(text, answer.status)
         try:

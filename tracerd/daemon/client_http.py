@@ -138,6 +138,18 @@ class Connection:
             self.close()
             raise self._told(error) from error
 
+    def read(self, answer: http.client.HTTPResponse) -> bytes:
+        """Return the whole body of an answer.
+
+        Raises:
+            RunError: the daemon went away in the middle of it.
+        """
+        try:
+            return answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise self._gone(error) from error
+
     def _sent(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> http.client.HTTPResponse:
         if self._http is None:
             self._http = _Unix(self._endpoint.path) if self._endpoint.path else _tls(self._endpoint)

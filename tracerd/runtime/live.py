@@ -34,6 +34,9 @@ class _Running:
     pump: Pump
 
 
+_Change = tuple[MachineSource, _Running, Relink]
+
+
 class LiveSources:
     """All sources of this machine. One change at a time; reading counts may go on beside it."""
 
@@ -44,6 +47,7 @@ class LiveSources:
         self._slots = cpu_slots()
         self._running: dict[MachineSource, _Running] = {}
         self._placed: dict[LinkRequest, MachineSource] = {}
+        self._broken: dict[MachineSource, str] = {}     # closed, though links want it: why
         self._past: dict[str, Ledger] = {}
         self._past_cpu_ns = 0
         self._own_pids: set[int] = set()
@@ -72,11 +76,10 @@ class LiveSources:
             wanted = {kind: [link for link in links if placed[link] is kind] for kind in MachineSource}
             with ExitStack() as undo:
                 prepared = self._prepare(wanted, undo)
-                self._make(prepared)
                 undo.pop_all()
-            for running, change in reversed(prepared):
-                change.finish(running.pump.pause)
+            self._make(prepared)
             self._placed = placed
+            self._finish(prepared)
             for kind in [kind for kind in self._running if not wanted[kind]]:
                 self._close(kind)
 
@@ -141,7 +144,8 @@ class LiveSources:
     def failed(self) -> dict[str, str]:
         """Return the sources whose pump has ended before its time, and why."""
         with self._lock:
-            return {kind.value: running.pump.failure for kind, running in self._running.items() if running.pump.failure}
+            ended = {kind: each.pump.failure for kind, each in self._running.items() if each.pump.failure}
+            return {kind.value: why for kind, why in (self._broken | ended).items()}
 
     def stalled(self, seconds: float) -> list[str]:
         """Return the sources whose pump has not turned for so long. Never waits: what is stuck may hold the lock."""
@@ -158,9 +162,10 @@ class LiveSources:
             dead = [kind for kind, running in self._running.items() if running.pump.failure]
             for kind in dead:
                 self._close(kind)
-            if dead:
+            broken, self._broken = self._broken, {}
+            if dead or broken:
                 self.relink(tuple(self._placed))
-            return [kind.value for kind in dead]
+            return [kind.value for kind in (*dead, *broken)]
 
     def stop(self) -> list[TracerdError]:
         """Stop all events and deliver what is in the buffers; ledgers balance. Returns what pumps met."""
@@ -181,8 +186,8 @@ class LiveSources:
         source_of = {name.text: kind for kind, names in served.items() for name in names}
         return {link: self._placed.get(link) or source_of[link.event] for link in links}
 
-    def _prepare(self, wanted: Wanted, undo: ExitStack) -> list[tuple[_Running, Relink]]:
-        prepared = []
+    def _prepare(self, wanted: Wanted, undo: ExitStack) -> list[_Change]:
+        prepared: list[_Change] = []
         for kind in MachineSource:
             if wanted[kind] and kind not in self._running:
                 self._open(kind)
@@ -191,12 +196,45 @@ class LiveSources:
                 running = self._running[kind]
                 change = running.source.relink(wanted[kind], running.pump.pause)
                 undo.callback(change.abandon)
-                prepared.append((running, change))
+                prepared.append((kind, running, change))
         return prepared
 
-    def _make(self, prepared: Sequence[tuple[_Running, Relink]]) -> None:
-        for running, change in prepared:
+    def _make(self, prepared: Sequence[_Change]) -> None:
+        """Exchange the links of all sources, or of none: the programs of links that were refused are freed next."""
+        for place, (_, running, change) in enumerate(prepared):
+            try:
+                change.make(running.pump.pause)
+            except BaseException:
+                for _, _, not_made in prepared[place:]:
+                    not_made.abandon()
+                for kind, _, _ in prepared[: place + 1]:
+                    self._go_back(kind)
+                raise
+
+    def _go_back(self, kind: MachineSource) -> None:
+        """Give a source the links it had before. One that cannot have them is closed: then it runs nothing at all."""
+        running = self._running[kind]
+        before = [link for link, placed in self._placed.items() if placed is kind]
+        try:
+            change = running.source.relink(before, running.pump.pause)
             change.make(running.pump.pause)
+            change.finish(running.pump.pause)
+        except TracerdError as error:
+            self._broken[kind] = str(error)
+            self._close(kind)
+        else:
+            if not before:
+                self._close(kind)
+
+    def _finish(self, prepared: Sequence[_Change]) -> None:
+        """Close what is left over. A source that cannot is closed as a whole: programs of links that are gone are freed
+        next, and no source may have them."""
+        for kind, running, change in reversed(prepared):
+            try:
+                change.finish(running.pump.pause)
+            except TracerdError as error:
+                self._broken[kind] = str(error)
+                self._close(kind)
 
     def _open(self, kind: MachineSource) -> None:
         source = self._new(kind)

@@ -84,14 +84,21 @@ class PerfEvents:
         for each in opened:
             lib.tr_perf_close_fds(each.fds, self._cpus)
 
-    def install(self, opened: Iterable[Opened]) -> None:
-        """Make them events, still disabled. Between pumps, with the lock."""
-        for each in opened:
+    def install(self, opened: list[Opened]) -> list[Opened]:
+        """Make them events, still disabled; each leaves the list, for it is closed with the source from now on.
+
+        Between pumps, with the lock. Returns those that were in the list.
+        """
+        installed = []
+        while opened:
+            each = opened[0]
             number = lib.tr_perf_install_event(self._perf, each.tracepoint, each.fds)
             if number < 0:
                 raise refusal(each.name, -number, ADDING)
+            installed.append(opened.pop(0))
             self._numbers[each.tracepoint] = number
             self._open.add(each.tracepoint)
+        return installed
 
     def enable(self, opened: Iterable[Opened]) -> None:
         """Let their events in."""

@@ -85,17 +85,17 @@ class PerfRelink:
             pause(self._untrack)
 
     def abandon(self) -> None:
-        """Close what was opened for nothing."""
+        """Close what was opened for nothing and is not the source's yet."""
         self._source.events.abandon(self._opened)
 
     def _exchange(self) -> None:
         source, wanted = self._source, self._wanted
         with source.events.lock:
-            source.events.install(self._opened)
+            installed = source.events.install(self._opened)
+            source.events.enable(installed)              # what has no link yet is filtered
             self._exchange_processes()
             source.events.link(wanted.links, wanted.layouts)
             source.events.name(wanted.layouts)
-            source.events.enable(self._opened)
         if wanted.processes and source.processes is not None:
             source.processes.seed_once()
 
