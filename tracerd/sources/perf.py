@@ -148,7 +148,7 @@ class PerfSource:
             As `open`; nothing has changed then.
         """
         self._live()
-        return PerfRelink(self, wanted_of(links))
+        return PerfRelink(self, wanted_of(links, self.events.layouts))
 
     def counts(self, link: LinkRequest) -> tuple[int, int]:
         """Return what a link's program has taken, and how often it failed."""

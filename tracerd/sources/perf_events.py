@@ -42,7 +42,7 @@ class PerfEvents:
         self._perf = perf
         self._cpus = cpus
         self._names: dict[str, int] = {}      # the name each tracepoint was first asked for by -> its id
-        self._tracepoints: dict[str, int] = {}    # the name of every linked event -> its id
+        self.layouts: Mapping[str, TracepointFormat] = {}    # of every linked event, by name
         self._numbers: dict[int, int] = {}    # a tracepoint's id -> the core's number, also of closed ones
         self._open: set[int] = set()
 
@@ -116,18 +116,19 @@ class PerfEvents:
     def link(self, links: Sequence[LinkRequest], layouts: Mapping[str, TracepointFormat]) -> None:
         """Set all links of the source; those that were there before go on with their counts. Between pumps."""
         native: Any = ffi.new("struct tr_link[]", len(links))
-        self._tracepoints = {name: layout.id for name, layout in layouts.items()}
         for row, link in zip(native, links, strict=True):
             row.program = link.program
-            row.event = self._numbers[self._tracepoints[link.event]]
+            row.event = self._numbers[layouts[link.event].id]
             row.need = link.need
         error = lib.tr_perf_set_links(self._perf, native, len(links))
         if error < 0:
             raise SourceError("perf", f"{len(links)} links: {os.strerror(-error)}")
+        self.layouts = layouts
 
     def counts(self, link: LinkRequest) -> tuple[int, int]:
         """Return how many events a link's program has taken, and how many failed. With the lock."""
-        number = self._numbers.get(self._tracepoints.get(link.event, -1))
+        layout = self.layouts.get(link.event)
+        number = self._numbers.get(layout.id) if layout is not None else None
         count: Any = ffi.new("uint32_t *")
         links = lib.tr_perf_links(self._perf, count)
         return count_of(links, count[0], link, number) if number is not None else (0, 0)

@@ -25,8 +25,8 @@ class Wanted:
     processes: tuple[LinkRequest, ...]
 
 
-def wanted_of(links: Sequence[LinkRequest]) -> Wanted:
-    """Sort links and read the layouts of their events, which must be long enough for the programs.
+def wanted_of(links: Sequence[LinkRequest], known: Mapping[str, TracepointFormat] | None = None) -> Wanted:
+    """Sort links and read the layouts of their events, but for `known` ones; they must be long enough for the programs.
 
     Raises:
         ConfigError: there is no such event.
@@ -35,7 +35,7 @@ def wanted_of(links: Sequence[LinkRequest]) -> Wanted:
     """
     plain = tuple(link for link in links if not is_process_event(link.event))
     processes = tuple(link for link in links if is_process_event(link.event))
-    return Wanted(plain, _layouts(plain), processes)
+    return Wanted(plain, _layouts(plain, known or {}), processes)
 
 
 class Relinked(Protocol):
@@ -117,14 +117,11 @@ def at_once(work: Callable[[], None]) -> None:
     work()
 
 
-def _layouts(links: Sequence[LinkRequest]) -> dict[str, TracepointFormat]:
-    if not links:
-        return {}
-    root = tracefs()
+def _layouts(links: Sequence[LinkRequest], known: Mapping[str, TracepointFormat]) -> dict[str, TracepointFormat]:
     layouts: dict[str, TracepointFormat] = {}
     for link in links:
         if link.event not in layouts:
-            layouts[link.event] = _layout(root, link.event)
+            layouts[link.event] = known.get(link.event) or _layout(tracefs(), link.event)
         have = layouts[link.event].record_bytes
         if link.need > have:
             raise SourceError(link.event, f"its program reads {link.need} bytes of the record, the event has {have}")
