@@ -38,13 +38,14 @@ def prepare(config: DaemonConfig) -> UnixSocket | None:
 
     give_back()
     user = config.service.user or None
+    owner = _owner(user) if user is not None else None
     with suppress(TracerdError):         # whoever needs it says what is missing
         tracefs()                        # mounted where it is not yet: that takes root
-    _give_folders(config, user)
-    local = UnixSocket.bind(control_settings(config))
+    _give_folders(config, owner)
+    local = UnixSocket.bind(control_settings(config), owner)
     try:
-        if user is not None:
-            _give(config.control.socket, user)
+        if owner is not None:
+            _give(config.control.socket, owner)
         _drop(config, user)
     except BaseException:
         local.remove()
@@ -61,7 +62,7 @@ def _drop(config: DaemonConfig, user: str | None) -> None:
     )
 
 
-def _give_folders(config: DaemonConfig, user: str | None) -> None:
+def _give_folders(config: DaemonConfig, owner: int | None) -> None:
     """Make the state directory and the socket's folder; with another user, they become that user's."""
     for folder in (config.state_dir, config.control.socket.parent):
         fresh = not folder.exists()
@@ -71,15 +72,21 @@ def _give_folders(config: DaemonConfig, user: str | None) -> None:
             return                   # whoever needs it says so, with the way out
         except OSError as error:
             raise RunError(str(folder), error.strerror or str(error)) from error
-        if user is not None and (fresh or folder == config.state_dir):
-            _give(folder, user)
+        if owner is not None and (fresh or folder == config.state_dir):
+            _give(folder, owner)
 
 
-def _give(path: Path, user: str) -> None:
+def _owner(user: str) -> int:
     found = account(user)
     if found is None:
         raise ConfigError("service.user", f"there is no user {user!r}; sudo useradd --system --no-create-home {user}")
+    return found.uid
+
+
+def _give(path: Path, owner: int) -> None:
+    if path.lstat().st_uid == owner:
+        return
     try:
-        os.chown(path, found.uid, -1, follow_symlinks=False)
+        os.chown(path, owner, -1, follow_symlinks=False)
     except OSError as error:
-        raise RunError(str(path), f"cannot be given to user {user!r}: {error.strerror}") from error
+        raise RunError(str(path), f"cannot be given to user {owner}: {error.strerror}") from error

@@ -11,7 +11,7 @@ import fcntl
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +34,8 @@ class UnixSocket:
     identity: tuple[int, int]
 
     @classmethod
-    def bind(cls, settings: ControlSettings) -> UnixSocket:
-        """Make the socket.
+    def bind(cls, settings: ControlSettings, owner: int | None = None) -> UnixSocket:
+        """Make the socket. `owner` is whom the folder may belong to beside root and ourselves: whom we become next.
 
         Raises:
             ConfigError: the path or the group is impossible, or the folder is not safe.
@@ -47,9 +47,10 @@ class UnixSocket:
             raise ConfigError("[control] socket", f"{path} is longer than a socket's {MOST_PATH_BYTES} bytes")
         group = group_id(settings.socket_group, "[control] group") if settings.socket_group else -1
         try:
-            _safe_folder(path.parent)
+            trusted = {0, os.geteuid(), owner}
+            _safe_folder(path.parent, trusted)
             with _locked(path.parent):
-                _clear(path)
+                _clear(path, trusted)
                 return cls._made(path, settings.socket_mode, group)
         except PermissionError as error:
             raise NotPermitted(str(path), f"run as root, or name another with --socket ({error.strerror})") from error
@@ -84,7 +85,7 @@ class UnixSocket:
                 self.path.unlink()
 
 
-def _safe_folder(folder: Path) -> None:
+def _safe_folder(folder: Path, trusted: Set[int | None]) -> None:
     """See that nobody else can put something in the socket's place.
 
     Raises:
@@ -92,7 +93,7 @@ def _safe_folder(folder: Path) -> None:
     """
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     about = folder.stat()
-    if about.st_uid not in (0, os.geteuid()):
+    if about.st_uid not in trusted:
         raise ConfigError("[control] socket", f"{folder} belongs to uid {about.st_uid}, who could replace the socket")
     if about.st_mode & 0o022 and not about.st_mode & stat.S_ISVTX:
         raise ConfigError("[control] socket", f"others may write in {folder} and replace the socket; chmod go-w it")
@@ -108,7 +109,7 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(opened)
 
 
-def _clear(path: Path) -> None:
+def _clear(path: Path, trusted: Set[int | None]) -> None:
     """Remove a dead daemon's socket.
 
     Raises:
@@ -120,7 +121,7 @@ def _clear(path: Path) -> None:
         return
     if not stat.S_ISSOCK(about.st_mode):
         raise RunError(str(path), "is no socket, so it is left alone; remove it or name another with --socket")
-    if about.st_uid not in (0, os.geteuid()):
+    if about.st_uid not in trusted:
         raise RunError(str(path), f"is a socket of uid {about.st_uid}, so it is left alone; remove it or name another")
     if _answers(path):
         raise RunError(str(path), "another tracerd daemon answers there; stop it first, or name another with --socket")
