@@ -130,6 +130,11 @@ class Daemon:
             self.revived += 1
             LOG.warning("source opened anew", extra=fields(source=kind))
 
+    def retry(self) -> None:
+        """Try again to load what failed for a reason that may have passed."""
+        for name in self.host.retry():
+            LOG.info("probe loaded, at last", extra=fields(probe=name))
+
     def watched(self) -> list[Path]:
         """Return the files whose change means a reload: the configuration, its probes and their objects."""
         config = self.config

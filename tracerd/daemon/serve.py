@@ -32,6 +32,7 @@ WATCH_EVERY = 2                  # looks between two at the files
 TELL_EVERY = 10                  # looks between two words on log records that were held back
 SYNC_EVERY = 30                  # looks between two syncs of pinned maps
 REVIVE_EVERY = 10                # looks between two tries to open failed sources anew
+RETRY_EVERY = 60                 # looks between two tries to load failed probes
 STALLED_SECONDS = 20.0           # a pump that has not turned for so long is stuck: the watchdog may restart us
 LAST_EXPORT_SECONDS = 1.0
 
@@ -106,6 +107,8 @@ class Service:
                 self._log.tell()
             if looks % SYNC_EVERY == 0:
                 await asyncio.to_thread(self._sync)
+            if looks % RETRY_EVERY == 0 and self._daemon.host.failed:
+                await asyncio.to_thread(self._daemon.retry)
             if looks % REVIVE_EVERY == 0 and self._daemon.host.sources.failed():
                 await asyncio.to_thread(self._revive)
 

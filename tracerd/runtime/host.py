@@ -15,7 +15,15 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tracerd.config import Probe
-from tracerd.errors import ConfigError, NotFound, RunError, TracerdError
+from tracerd.errors import (
+    ConfigError,
+    NotFound,
+    NotPermitted,
+    RunError,
+    SourceError,
+    TracerdError,
+    VerifierUnavailable,
+)
 from tracerd.runtime.live import LiveSources
 from tracerd.runtime.load import LoadedProbe, load_probe
 from tracerd.runtime.loaded import HostLink, Ids, Loaded, fingerprint
@@ -29,6 +37,9 @@ from tracerd.verifier.job import Options
 from tracerd.verifier.verdict import Prover
 from tracerd.vm.code_cache import CodeCache
 from tracerd.vm.policy import Integrity
+
+PASSING = (NotPermitted, RunError, SourceError, VerifierUnavailable)
+"""Why a probe may fail to load now and not a minute later. What its files say, or are proved to be, stays wrong."""
 
 Part = TypeVar("Part")
 Parts = Callable[[Loaded], Iterable[tuple[int, Part]]]
@@ -77,6 +88,7 @@ class Host:
         self._ids = Ids()
         self._loaded: dict[str, Loaded] = {}
         self._failed: dict[str, ProbeInfo] = {}
+        self._passing: dict[str, tuple[Origin, Probe]] = {}      # of those, what is worth another try
         self._saved = saved
         self._save = save
         self._changing = threading.RLock()
@@ -127,6 +139,18 @@ class Host:
             for name, probe_or_error in kept(self._uploads):
                 self._try("runtime", name, probe_or_error)
 
+    def retry(self) -> list[str]:
+        """Try again what failed for a reason that may pass by itself: a killed verifier, a refusal, no room.
+
+        Returns the names of those that are loaded now.
+        """
+        with self._changing:
+            waiting = dict(self._passing)
+            for name, (origin, probe) in waiting.items():
+                if name in self._failed and name not in self._loaded:
+                    self._try(origin, name, probe)
+            return [name for name in waiting if name in self._loaded]
+
     def apply(self, probes: Sequence[Probe]) -> Changes:
         """Have exactly these configured probes; those that stay the same go on without losing an event. All or nothing.
 
@@ -146,7 +170,7 @@ class Host:
                 _close(new)
                 raise
             for name in [name for name, info in self._failed.items() if info.origin == "config"]:
-                del self._failed[name]
+                self._forget_failure(name)
             return Changes(
                 loaded=tuple(each.name for each in new if each.name not in before),
                 replaced=tuple(each.name for each in new if each.name in before),
@@ -177,7 +201,7 @@ class Host:
                     raise
             finally:
                 self._uploads.discard(folder)
-            self._failed.pop(probe.name, None)
+            self._forget_failure(probe.name)
             return new
 
     def unload(self, name: str) -> None:
@@ -195,7 +219,7 @@ class Host:
             if origin == "config":
                 raise ConfigError(f"probe {name!r}", "comes from the configuration: take it out there and reload")
             self._uploads.remove(name)
-            self._failed.pop(name, None)
+            self._forget_failure(name)
             if found:
                 self._exchange([], [found])
             with suppress(TracerdError):             # it is forgotten already; its links no longer matter
@@ -285,6 +309,7 @@ class Host:
 
     def _try(self, origin: Origin, name: str, probe: Probe | TracerdError) -> None:
         """Load one probe for itself, or note why it cannot be."""
+        self._forget_failure(name)
         try:
             if isinstance(probe, TracerdError):
                 raise probe
@@ -298,6 +323,12 @@ class Host:
         except TracerdError as error:
             description = probe.description if isinstance(probe, Probe) else ""
             self._failed[name] = ProbeInfo(name, origin, description, failed=str(error))
+            if isinstance(probe, Probe) and isinstance(error, PASSING):
+                self._passing[name] = (origin, probe)
+
+    def _forget_failure(self, name: str) -> None:
+        self._failed.pop(name, None)
+        self._passing.pop(name, None)
 
     def _load_all(self, origin: Origin, probes: Sequence[Probe]) -> list[Loaded]:
         new: list[Loaded] = []

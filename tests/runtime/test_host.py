@@ -1,0 +1,190 @@
+"""The host of a daemon, in this process: what it refuses it undoes, what it cannot keep it does not do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.running import OBJECTS, TALLY
+from tracerd.config import Probe
+from tracerd.errors import ConfigError, NotFound, RunError, TracerdError, VerifierUnavailable
+from tracerd.runtime.host import Host, HostLimits, HostSettings
+from tracerd.runtime.inspect import Inspector
+from tracerd.runtime.pins import Pins
+from tracerd.runtime.saved import Saved
+from tracerd.runtime.upload import Upload, Uploads
+from tracerd.verifier.job import Job, Rejection, VerifiedProgram
+from tracerd.verifier.sandbox import Verifier
+
+TIMED = Path(__file__).parent / "objects" / "timed.bpf.o"
+
+
+@dataclass
+class Disk:
+    """Where the host keeps its state; it can be full."""
+
+    saved: list[Saved] = field(default_factory=list)
+    full: bool = False
+
+    def save(self, state: Saved) -> None:
+        if self.full:
+            raise RunError("state.json", "No space left on device")
+        self.saved.append(state)
+
+
+class MoodyVerifier:
+    """A verifier that is not there at first."""
+
+    def __init__(self, honest: Verifier) -> None:
+        self.away = False
+        self._honest = honest
+
+    def verify(self, job: Job) -> VerifiedProgram | Rejection:
+        if self.away:
+            raise VerifierUnavailable(job.program, "injected")
+        return self._honest.verify(job)
+
+
+@dataclass
+class Made:
+    host: Host
+    look: Inspector
+    disk: Disk
+    verifier: MoodyVerifier
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def honest() -> Iterator[Verifier]:
+    with Verifier() as verifier:
+        yield verifier
+
+
+@pytest.fixture
+def made(tmp_path: Path, honest: Verifier) -> Iterator[Made]:
+    yield from hosts(tmp_path, honest)
+
+
+def hosts(folder: Path, honest: Verifier, limits: HostLimits | None = None) -> Iterator[Made]:
+    disk, verifier = Disk(), MoodyVerifier(honest)
+    pins = Pins(folder / "pins")
+    settings = HostSettings(limits=limits or HostLimits())
+    host = Host(settings, verifier, Uploads(folder / "probes"), pins, Saved(), disk.save)
+    yield Made(host, Inspector(host, dict), disk, verifier, folder)
+    host.close()
+    pins.close()
+
+
+def timed(name: str = "timed") -> Probe:
+    """A probe that needs no privilege: an interval."""
+    return Probe(name, TIMED, "interpreter", (("on_tick", "interval:1s"),), ())
+
+
+def test_a_change_that_cannot_be_kept_is_undone(made: Made) -> None:
+    """Full disk: attach, detach and pin are refused with the disk's sentence, and everything is as it was."""
+    made.host.apply([timed()])
+    before = made.look.links()
+    program = made.look.programs()[0].id
+    some_map = next(info for info in made.look.maps() if not info.read_only)
+    made.disk.full = True
+    for change in (
+        lambda: made.host.attach(program, "interval:2s"),
+        lambda: made.host.detach(before[0].id),
+        lambda: made.host.pin(some_map.id, "kept"),
+    ):
+        with pytest.raises(RunError, match="No space left"):
+            change()
+        assert [(link.id, link.source) for link in made.look.links()] == [(link.id, link.source) for link in before]
+    assert made.look.pins() == []
+    assert not list((made.folder / "pins").iterdir())
+    made.disk.full = False
+    made.host.attach(program, "interval:2s")
+    assert [link.source for link in made.look.links()] == ["interval:1s", "interval:2s"]
+
+
+def test_all_or_nothing(made: Made) -> None:
+    """One probe of three that is not proved: none of the new ones is there, the old one is the same."""
+    made.host.apply([timed()])
+    ids = [info.id for info in made.look.programs()]
+    unproved = Probe("unproved", OBJECTS / "unproved.bpf.o", "interpreter", (("on_getppid", "interval:1s"),), ())
+    with pytest.raises(TracerdError):
+        made.host.apply([timed(), timed("second"), unproved])
+    assert [info.id for info in made.look.programs()] == ids
+    assert made.host.apply([timed(), timed("second")]).unchanged == ("timed",)
+
+
+def test_what_failed_for_a_passing_reason_is_tried_again(made: Made) -> None:
+    """A verifier that was away costs the start of the probe, not the probe; a wrong file stays wrong."""
+    made.verifier.away = True
+    wrong = ConfigError("wrong.toml", "is not TOML")
+    made.host.begin([("timed", timed()), ("wrong", wrong)])
+    assert {info.name for info in made.host.failed} == {"timed", "wrong"}
+    assert made.host.retry() == []
+    made.verifier.away = False
+    assert made.host.retry() == ["timed"]
+    assert [info.name for info in made.host.failed] == ["wrong"]
+    assert made.host.retry() == []
+
+
+@pytest.mark.parametrize(("limits", "says"), [
+    (HostLimits(probes=1), "2 are more than the limit of 1"),
+    (HostLimits(links=1), "2 are more than the limit of 1"),
+    (HostLimits(map_bytes=1000), "more than the limit of 0 MiB"),
+])  # fmt: skip
+def test_limits_are_of_all_probes_together(tmp_path: Path, honest: Verifier, limits: HostLimits, says: str) -> None:
+    """What would be too much is refused, with what to do, and nothing of it stays."""
+    for made in hosts(tmp_path, honest, limits):
+        with pytest.raises(RunError, match=says):
+            made.host.apply([timed(), timed("second")])
+        assert made.look.probes() == []
+
+
+def test_names_are_given_once(made: Made) -> None:
+    """A configured probe is not loaded over, a loaded one not configured over, and neither is unloaded by the other."""
+    made.host.apply([timed("tally")])
+    with pytest.raises(ConfigError, match="is loaded already"):
+        made.host.load(Upload(object=TALLY.read_bytes(), object_name="tally.bpf.o"))
+    with pytest.raises(ConfigError, match="comes from the configuration"):
+        made.host.unload("tally")
+    with pytest.raises(NotFound, match="no probe 'other'; there are: tally"):
+        made.host.unload("other")
+    assert list((made.folder / "probes").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", ".hidden", "a" * 65, "a/b", "", "ü"])
+def test_no_name_is_a_path(made: Made, name: str) -> None:
+    """Neither a probe's nor a pin's."""
+    with pytest.raises(TracerdError):
+        made.host.load(Upload(object=TALLY.read_bytes(), object_name=f"{name}.bpf.o"))
+    made.host.apply([timed()])
+    with pytest.raises(ConfigError):
+        made.host.pin(made.look.maps()[0].id, name)
+    assert made.look.pins() == []
+
+
+def test_probes_that_pin_by_one_name_share_the_map(made: Made) -> None:
+    """Both see one map; it is closed with the last of them, and the pin stays."""
+    tally = [Probe(name, TALLY, "interpreter", (), ()) for name in ("one", "two")]
+    made.host.apply(tally)
+    totals = [info for info in made.look.maps() if info.name == "tally_total"]
+    made.look.map(totals[0].id).update(0, 41)
+    assert made.look.map(totals[1].id).lookup(0) == 41
+    made.host.apply(tally[:1])
+    assert made.look.map(totals[0].id).lookup(0) == 41
+    made.host.apply([])
+    assert [(pin.name, pin.map) for pin in made.look.pins()] == [("tally_total", 0)]
+    made.host.apply(tally[1:])
+    (total,) = (info for info in made.look.maps() if info.name == "tally_total")
+    assert made.look.map(total.id).lookup(0) == 41
+
+
+def test_who_looks_at_what_is_unloaded_is_told(made: Made) -> None:
+    """A view from before says so; it reads no freed memory."""
+    made.host.apply([timed()])
+    view = made.look.map(next(info for info in made.look.maps() if not info.read_only).id)
+    made.host.apply([])
+    with pytest.raises(NotFound, match="was unloaded"):
+        view.entries(1)
