@@ -235,12 +235,13 @@ class Host:
         """
         with self._changing:
             loaded, map_name = self.find_map(map_id)
-            with loaded.used() as live, loaded.writing:
+            with loaded.used() as live:
                 made, obj = live.maps[map_name], live.object
                 spec = next(each for each in obj.maps if each.name == map_name)
-                self.maps.prepare(name, made, spec, obj)
-                with self.sources.parked():
-                    self.maps.commit(name, made, spec)
+                with made.writing:
+                    self.maps.prepare(name, made, spec, obj)
+                    with self.sources.parked():
+                        self.maps.commit(name, made, spec)
             try:
                 self._remember(self._saved.with_pin(name, loaded.name, map_name))
             except TracerdError:

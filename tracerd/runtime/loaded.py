@@ -62,7 +62,6 @@ class Loaded:
     def __post_init__(self) -> None:
         self.programs = {name: next(self.ids.program) for name in self.live.programs}
         self.maps = {name: next(self.ids.map) for name in self.live.maps}
-        self.writing = threading.Lock()          # held by those who change a map beside the programs
         self._idle = threading.Condition()
         self._users = 0
         self._closed = False

@@ -97,7 +97,11 @@ class PinnedMaps:
             self._forget(name)
             raise
         with self._lock:
-            self._open.append(_Open(name, made, spec))
+            found = next((each for each in self._open if each.map is made), None)
+            if found is not None:
+                found.name = name        # unpinned before: all who use it are counted there, and must be only there
+            else:
+                self._open.append(_Open(name, made, spec))
 
     def unpin(self, name: str) -> None:
         """Remove a pin; whoever uses the map keeps it in memory.
