@@ -28,7 +28,7 @@ ZERO = bytes(4)
 @pytest.fixture
 def maps(tmp_path: Path) -> Iterator[PinnedMaps]:
     pins = Pins(tmp_path / "pins")
-    yield PinnedMaps(pins, lambda probe, name: "")
+    yield PinnedMaps(pins, lambda _probe, _name: "")
     pins.close()
 
 
@@ -42,7 +42,7 @@ def pin(maps: PinnedMaps, made: Map) -> None:
 
 
 def test_a_map_that_is_pinned_again_lives_as_long_as_its_last_probe(maps: PinnedMaps) -> None:
-    """Unpinned and pinned under its probes, it is counted once: unloading some of them does not free it for the rest."""
+    """Unpinned and pinned under its probes, it is counted once: unloading some does not free it for the rest."""
     first, second = load(maps, "first"), load(maps, "second")
     maps.unpin("total")
     pin(maps, first)

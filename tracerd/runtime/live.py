@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -70,12 +70,12 @@ class LiveSources:
         with self._lock:
             placed = self._place(links)
             wanted = {kind: [link for link in links if placed[link] is kind] for kind in MachineSource}
-            with ExitStack() as undo:
-                prepared = self._prepare(wanted, undo)
-                self._make(prepared)
-                undo.pop_all()
-            for running, change in reversed(prepared):
-                change.finish(running.pump.pause)
+            touched: list[_Running] = []
+            try:
+                self._change(wanted, touched)
+            except BaseException:
+                self._start_over(touched)
+                raise
             self._placed = placed
             for kind in [kind for kind in self._running if not wanted[kind]]:
                 self._close(kind)
@@ -139,9 +139,10 @@ class LiveSources:
                     each.join()
 
     def failed(self) -> dict[str, str]:
-        """Return the sources whose pump has ended before its time, and why."""
+        """Return the sources that should run and do not, and why."""
         with self._lock:
-            return {kind.value: running.pump.failure for kind, running in self._running.items() if running.pump.failure}
+            ended = {kind.value: each.pump.failure for kind, each in self._running.items() if each.pump.failure}
+            return ended | {kind.value: "could not be opened again" for kind in self._missing()}
 
     def stalled(self, seconds: float) -> list[str]:
         """Return the sources whose pump has not turned for so long. Never waits: what is stuck may hold the lock."""
@@ -155,8 +156,9 @@ class LiveSources:
             TracerdError: one cannot be opened; it stays failed.
         """
         with self._lock:
-            dead = [kind for kind, running in self._running.items() if running.pump.failure]
-            for kind in dead:
+            ended = [kind for kind, running in self._running.items() if running.pump.failure]
+            dead = [*ended, *self._missing()]
+            for kind in ended:
                 self._close(kind)
             if dead:
                 self.relink(tuple(self._placed))
@@ -173,6 +175,7 @@ class LiveSources:
             for running in self._running.values():
                 running.pump.close()
             self._running.clear()
+            self._placed = {}
 
     def _place(self, links: Sequence[LinkRequest]) -> dict[LinkRequest, MachineSource]:
         """Choose each link's source; those that have one keep it, whatever would be chosen for them now."""
@@ -181,9 +184,40 @@ class LiveSources:
         source_of = {name.text: kind for kind, names in served.items() for name in names}
         return {link: self._placed.get(link) or source_of[link.event] for link in links}
 
+    def _change(self, wanted: Wanted, touched: list[_Running]) -> None:
+        """Prepare, make and finish; `touched` gets the sources whose links may be other ones from then on."""
+        with ExitStack() as undo:
+            prepared = self._prepare(wanted, undo)
+            for running, change in prepared:
+                touched.append(running)
+                change.make(running.pump.pause)
+            undo.pop_all()
+        for running, change in reversed(prepared):
+            change.finish(running.pump.pause)
+
+    def _start_over(self, touched: Sequence[_Running]) -> None:
+        """Close sources that a change has left halfway, since its programs are freed now, and open them as before.
+
+        Everything that is known to fail is prepared, so this is for what is not: a source that cannot be opened again
+        is told by `failed`, and `revive` tries again.
+        """
+        halfway = [kind for kind, running in self._running.items() if running in touched]
+        for kind in halfway:
+            self._close(kind)
+        for kind in halfway:
+            with suppress(TracerdError):
+                self._change({kind: self._links_of(kind)}, [])
+
+    def _links_of(self, kind: MachineSource) -> list[LinkRequest]:
+        return [link for link, placed in self._placed.items() if placed is kind]
+
+    def _missing(self) -> list[MachineSource]:
+        """Return the sources that have links and could not be opened again."""
+        return [kind for kind in MachineSource if kind not in self._running and self._links_of(kind)]
+
     def _prepare(self, wanted: Wanted, undo: ExitStack) -> list[tuple[_Running, Relink]]:
         prepared = []
-        for kind in MachineSource:
+        for kind in wanted:
             if wanted[kind] and kind not in self._running:
                 self._open(kind)
                 undo.callback(self._close, kind)
@@ -193,10 +227,6 @@ class LiveSources:
                 undo.callback(change.abandon)
                 prepared.append((running, change))
         return prepared
-
-    def _make(self, prepared: Sequence[tuple[_Running, Relink]]) -> None:
-        for running, change in prepared:
-            change.make(running.pump.pause)
 
     def _open(self, kind: MachineSource) -> None:
         source = self._new(kind)
@@ -223,10 +253,12 @@ class LiveSources:
         """Stop a source that nothing links to; its ledgers stay."""
         running = self._running.pop(kind)
         stop_all([running.pump])
-        for name, last in running.source.statistics().items():
-            self._past[name] = last + self._past[name] if name in self._past else last
-        self._past_cpu_ns += running.pump.cpu_ns
-        running.pump.close()
+        try:
+            for name, last in running.source.statistics().items():
+                self._past[name] = last + self._past[name] if name in self._past else last
+            self._past_cpu_ns += running.pump.cpu_ns
+        finally:
+            running.pump.close()
 
     def _perf(self) -> PerfSource | None:
         running = self._running.get(MachineSource.PERF)

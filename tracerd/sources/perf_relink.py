@@ -85,8 +85,9 @@ class PerfRelink:
             pause(self._untrack)
 
     def abandon(self) -> None:
-        """Close what was opened for nothing."""
-        self._source.events.abandon(self._opened)
+        """Close what was opened for nothing; what was installed is closed with the source."""
+        events = self._source.events
+        events.abandon(each for each in self._opened if each.tracepoint not in events.open_now)
 
     def _exchange(self) -> None:
         source, wanted = self._source, self._wanted
