@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tracerd.config import Probe
-from tracerd.errors import NotFound, ObjectError
+from tracerd.elf.load import read_object
+from tracerd.errors import NotFound
 from tracerd.runtime.load import LoadedProbe
 from tracerd.runtime.objects import Origin
 from tracerd.sources.base import LinkRequest
@@ -41,11 +42,7 @@ def fingerprint(probe: Probe) -> str:
     Raises:
         ObjectError: the object cannot be read.
     """
-    try:
-        contents = probe.object.read_bytes()
-    except OSError as error:
-        raise ObjectError(str(probe.object), f"cannot be read: {error.strerror}") from error
-    return hashlib.sha256(repr(probe).encode() + contents).hexdigest()
+    return hashlib.sha256(repr(probe).encode() + read_object(probe.object)).hexdigest()
 
 
 @dataclass
