@@ -39,7 +39,8 @@ def prepare(config: DaemonConfig) -> UnixSocket | None:
     with suppress(TracerdError):         # whoever needs it says what is missing
         tracefs()                        # mounted where it is not yet: that takes root
     _give_folders(config, user)
-    local = UnixSocket.bind(control_settings(config))
+    found = account(user) if user is not None else None
+    local = UnixSocket.bind(control_settings(config), found.uid if found is not None else None)
     try:
         if user is not None:
             _give(config.control.socket, user)
