@@ -312,5 +312,8 @@ def test_it_runs_as_another_user_with_few_capabilities(
         assert told["Uid"].split() == ["65534"] * 4
         assert told["NoNewPrivs"] == "1"
         assert int(told["CapEff"], 16).bit_count() <= 4
+    for end in (served.stop, served.kill):       # what it leaves behind is that user's, and no obstacle to the next
+        end()
+        assert served.start().ready() == (True, [])
     served.stop()
     shutil.rmtree(served.root)

@@ -12,9 +12,11 @@ from tests.sources.live import need_live_events, start
 from tests.sources.programs import COUNT, Native
 from tracerd.errors import ConfigError, RunError, SourceError
 from tracerd.runtime.live import LiveSources
-from tracerd.sources.base import LinkRequest
+from tracerd.sources.base import LinkRequest, Pause
 from tracerd.sources.choose import LiveOptions
 from tracerd.sources.perf_events import PerfEvents
+from tracerd.sources.system.source import SystemRelink
+from tracerd.sources.ticks import TicksRelink
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("perf")]
 
@@ -156,3 +158,69 @@ def test_a_change_that_fails_half_way_leaves_no_new_program_linked(
     assert refused.words(child.pid << 32 | child.pid) is None
     assert live.failed() == {}
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
+
+
+def test_a_change_that_fails_halfway_runs_none_of_its_programs(
+    live: LiveSources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The timer has its new links when another source refuses: they are taken back, and those before go on."""
+    stays, refused = Native(COUNT), Native(COUNT)
+    before = [link("interval:10ms", stays), link("process:sample", stays)]
+    live.relink(before)
+
+    make, failures = SystemRelink.make, [SourceError("system", "fails")]
+
+    def fail_once(self: SystemRelink, pause: Pause) -> None:
+        if failures:
+            raise failures.pop()
+        make(self, pause)
+
+    monkeypatch.setattr(SystemRelink, "make", fail_once)
+    with pytest.raises(SourceError, match="system: fails"):
+        live.relink([*before, link("interval:5ms", refused), link("process:start", refused)])
+    ran, went_on = refused.program.runs, stays.program.runs
+    time.sleep(0.3)
+    assert refused.program.runs == ran
+    assert stays.program.runs > went_on
+    assert live.failed() == {}
+
+
+def test_more_names_of_intervals_than_there_is_room_for_are_refused_whole(live: LiveSources) -> None:
+    """Every name keeps its ledger: with too many over time a change is refused before any of it is made."""
+    stays, refused = Native(COUNT), Native(COUNT)
+    first = link("interval:1h", stays)
+    for at in range(0, 255, 51):
+        live.relink([first, *(link(f"interval:{number + 10}ms", stays) for number in range(at, at + 51))])
+    with pytest.raises(SourceError, match="more than 256 different"):
+        live.relink([first, link("interval:10ms", refused), link("interval:5ms", refused)])
+    time.sleep(0.1)
+    assert refused.program.runs == 0
+    live.relink([])
+    live.relink([link("interval:5ms", refused)])
+    time.sleep(0.1)
+    assert refused.program.runs > 0
+
+
+def test_a_source_that_cannot_be_opened_again_is_told_and_tried_again(
+    live: LiveSources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not forgotten because it does not run: `failed` names it until `revive` has brought it back."""
+    stays = Native(COUNT)
+    live.relink([link("interval:10ms", stays)])
+
+    def fail(*_: object) -> None:
+        raise SourceError("interval", "fails")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(TicksRelink, "make", fail)
+        with pytest.raises(SourceError):
+            live.relink([link("interval:10ms", stays), link("interval:5ms", stays)])
+        assert list(live.failed()) == ["timer"]
+        with pytest.raises(SourceError):
+            live.revive()
+        assert list(live.failed()) == ["timer"]
+    assert live.revive() == ["timer"]
+    assert live.failed() == {}
+    ran = stays.program.runs
+    time.sleep(0.1)
+    assert stays.program.runs > ran

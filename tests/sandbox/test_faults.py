@@ -52,6 +52,20 @@ DEATHS = {
         "import msgspec\n    return real(msgspec.structs.replace(job, platform='linux', maps=(), type='xdp'))",
         "answered for another program",
     ),
+    "answers with a bomb of numbers": (
+        "os.write(3, (1 << 20).to_bytes(4, 'little') + b'\\x01' * (1 << 20))", "is over the limit"
+    ),
+    **{
+        f"forges {field} {value}": (
+            f"import msgspec\n    return msgspec.structs.replace(real(job), {field}={value})",
+            f"makes no sense: .*{told}",
+        )
+        for field, value, told in (
+            ("call_maps", "{0: -1}", "maps"), ("call_maps", "{2 ** 40: 0}", "instructions"),
+            ("fuel_edges", "(-1,)", "instructions"), ("context_loads", "{0: 2 ** 63}", "a context"),
+            ("context_bytes", "-1", "a context"), ("stack_bytes", "()", "functions"),
+        )
+    },
     "closes its pipe and lives on": ("os.close(3)\n    spin()", "closed its pipe|ended"),
 }
 

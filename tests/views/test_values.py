@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tracerd.btf import types as t
 from tracerd.elf.load import load
+from tracerd.elf.spec import MapSpec
 from tracerd.errors import RunError
+from tracerd.platforms.model import MapKind
+from tracerd.snapshot import MapSnapshot
+from tracerd.views.columns import MapColumns
 from tracerd.views.values import Codec, merge, named_type
 
 U8, U32, S64, CHAR, BOOL, F64, TEXT, NUMBERS, POINT, POINTS, U32T, ROW = range(1, 13)
@@ -113,3 +119,38 @@ def test_global_variables_are_read_by_name() -> None:
     decoded = Codec(probe.btf, rodata.value_type, rodata.value_size).decode(rodata.contents)
     assert isinstance(decoded, dict)
     assert set(decoded["empty"]) == {"count", "errors", "total_ns", "comm", "latency"}
+
+
+def test_what_takes_no_bytes_takes_no_time() -> None:
+    """Arrays of empty structs, arrays without elements inside one another, padding without a name: all cost nothing.
+
+    Each would otherwise take as much time and memory as an object says, which is a stranger's.
+    """
+    nested: list[t.Type] = [t.Void(), t.Int("u32", 4, False, False, False), t.Composite("empty", 0, (), False)]
+    endless = len(nested)
+    nested.append(t.Array(2, 1, 2**32 - 1))
+    for _ in range(30):
+        array = len(nested)
+        nested.append(t.Array(array - 1, 1, 0))
+        twice = (t.Member("a", array, 0, 0), t.Member("b", array, 0, 0))
+        nested.append(t.Composite("s", 4, twice, False))
+    padding = t.Array(1, 1, 2**28)
+    members = (t.Member("x", 1, 0, 0), t.Member("none", endless, 32, 0), t.Member("", len(nested), 0, 0),
+               t.Member("deep", len(nested) - 1, 32, 0))    # fmt: skip
+    btf = t.Btf((*nested, padding, t.Composite("value", 8, members, False)))
+    value = Codec(btf, len(btf.types) - 1, 8).decode(b"\x07" + bytes(7))
+    assert value == {"x": 7, "none": [], "deep": {"a": [], "b": []}}
+
+
+def test_a_column_takes_no_more_than_its_bytes() -> None:
+    """32 MiB of global variables as a column: some copies of them, not a list of where each byte is."""
+    size = 32 << 20
+    btf = t.Btf((t.Void(), t.Int("u8", 1, False, False, False), t.Array(1, 1, size)))
+    columns = MapColumns(MapSpec(".bss", MapKind.ARRAY.value, 4, size, 1, value_type=2), btf)
+    snapshot = MapSnapshot(".bss", 0, np.zeros((1, 4), np.uint8), np.zeros((1, 1, size), np.uint8), 1, 0)
+    tracemalloc.start()
+    try:
+        assert columns.all(snapshot)["value"].shape == (1, size)
+        assert tracemalloc.get_traced_memory()[1] < 3 * size
+    finally:
+        tracemalloc.stop()

@@ -14,6 +14,9 @@ from tracerd.views.spec import ColumnSpec, ViewSpec
 Engine = Literal["auto", "jit", "interpreter", "native"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=64)]
 
+MOST_ATTACH, MOST_VIEWS, MOST_COLUMNS = 4096, 64, 256
+"""Every view is made each time somebody looks; a file of a few KiB must not keep a daemon busy for seconds."""
+
 
 class ProbeSection(StrictTable):
     """[probe]"""
@@ -48,7 +51,7 @@ class ViewSection(StrictTable):
 
     name: Name
     map: str
-    columns: tuple[ColumnSection, ...] = ()
+    columns: tuple[ColumnSection, ...] = Field(default=(), max_length=MOST_COLUMNS)
     sort: str = ""
     rows: int = Field(default=0, ge=0)
 
@@ -61,8 +64,8 @@ class ProbeFile(StrictTable):
     """A whole probe.toml."""
 
     probe: ProbeSection
-    attach: tuple[AttachSection, ...] = ()
-    view: tuple[ViewSection, ...] = ()
+    attach: tuple[AttachSection, ...] = Field(default=(), max_length=MOST_ATTACH)
+    view: tuple[ViewSection, ...] = Field(default=(), max_length=MOST_VIEWS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from tracerd.btf.blob import BtfError
@@ -25,13 +27,29 @@ def load(path: str | Path) -> ObjectSpec:
         ObjectError: it cannot be read, is damaged, or asks for something not supported; names the cause and the way
             out.
     """
+    return load_bytes(read_object(path), str(path))
+
+
+def read_object(path: str | Path) -> bytes:
+    """Return an object file's bytes.
+
+    Raises:
+        ObjectError: it cannot be read, is larger than any object, or is a pipe or a device: it would never end.
+    """
     try:
-        if Path(path).stat().st_size > MAX_FILE:
-            raise ObjectError(str(path), f"is larger than {MAX_FILE >> 20} MiB, no eBPF object is")
-        data = Path(path).read_bytes()
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ObjectError(str(path), "cannot be read: it is no regular file")
+            data = file.read(MAX_FILE + 1)
     except OSError as fault:
         raise ObjectError(str(path), f"cannot be read: {fault.strerror or fault}") from fault
-    return load_bytes(data, str(path))
+    if len(data) > MAX_FILE:
+        raise ObjectError(str(path), f"is larger than {MAX_FILE >> 20} MiB, no eBPF object is")
+    return data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))       # of a pipe that nobody writes
 
 
 def load_bytes(data: bytes, name: str) -> ObjectSpec:

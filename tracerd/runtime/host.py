@@ -28,7 +28,7 @@ from tracerd.runtime.live import LiveSources
 from tracerd.runtime.load import LoadedProbe, load_probe
 from tracerd.runtime.loaded import HostLink, Ids, Loaded, fingerprint
 from tracerd.runtime.objects import Changes, Origin, ProbeInfo
-from tracerd.runtime.pinned_maps import PinnedMaps
+from tracerd.runtime.pinned_maps import PinnedMaps, too_large
 from tracerd.runtime.pins import Pins
 from tracerd.runtime.saved import Saved
 from tracerd.runtime.upload import Upload, Uploads, kept
@@ -84,7 +84,8 @@ class Host:
         self._verifier = verifier
         self._uploads = uploads
         self._code_cache = code_cache
-        self.maps = PinnedMaps(pins, lambda probe, name: self._saved.pin_of(probe, name))
+        map_bytes = settings.limits.map_bytes
+        self.maps = PinnedMaps(pins, lambda probe, name: self._saved.pin_of(probe, name), map_bytes)
         self._ids = Ids()
         self._loaded: dict[str, Loaded] = {}
         self._failed: dict[str, ProbeInfo] = {}
@@ -259,12 +260,13 @@ class Host:
         """
         with self._changing:
             loaded, map_name = self.find_map(map_id)
-            with loaded.used() as live, loaded.writing:
+            with loaded.used() as live:
                 made, obj = live.maps[map_name], live.object
                 spec = next(each for each in obj.maps if each.name == map_name)
-                self.maps.prepare(name, made, spec, obj)
-                with self.sources.parked():
-                    self.maps.commit(name, made, spec)
+                with made.writing:
+                    self.maps.prepare(name, made, spec, obj)
+                    with self.sources.parked():
+                        self.maps.commit(name, made, spec)
             try:
                 self._remember(self._saved.with_pin(name, loaded.name, map_name))
             except TracerdError:
@@ -372,8 +374,7 @@ class Host:
             if have > most:
                 raise RunError(what, f"{have} are more than the limit of {most}; raise limits.{what} or unload some")
         if taken > limits.map_bytes:
-            mib = f"{taken / 2**20:.0f} MiB, more than the limit of {limits.map_bytes / 2**20:.0f} MiB"
-            raise RunError("maps", f"all together would take {mib}; raise limits.map_memory, or lower max_entries")
+            raise too_large(taken, limits.map_bytes)
 
     def _exchange(self, new: Sequence[Loaded], gone: Sequence[Loaded]) -> None:
         """Put probes in and take others out, in one change of links; then free those that are gone."""
@@ -381,6 +382,7 @@ class Host:
         stay = [each for each in self.loaded if id(each) not in leaving]
         self.sources.relink([each.request(link) for each in (*stay, *new) for link in each.links])
         self._loaded = {each.name: each for each in (*stay, *new)}
+        self.maps.settle()
         _close(gone)
 
     def _relink(self, loaded: Loaded, pairs: tuple[tuple[str, str], ...]) -> None:

@@ -77,11 +77,14 @@ class LiveSources:
             with ExitStack() as undo:
                 prepared = self._prepare(wanted, undo)
                 undo.pop_all()
-            self._make(prepared)
+            try:
+                self._make(prepared)
+            except BaseException:
+                self._close_unused()
+                raise
             self._placed = placed
             self._finish(prepared)
-            for kind in [kind for kind in self._running if not wanted[kind]]:
-                self._close(kind)
+            self._close_unused()
 
     def counts(self, link: LinkRequest) -> tuple[int, int]:
         """Return how many events a link's program has taken, and how many failed."""
@@ -142,10 +145,10 @@ class LiveSources:
                     each.join()
 
     def failed(self) -> dict[str, str]:
-        """Return the sources whose pump has ended before its time, and why."""
+        """Return the sources that should run and do not, and why."""
         with self._lock:
-            ended = {kind: each.pump.failure for kind, each in self._running.items() if each.pump.failure}
-            return {kind.value: why for kind, why in (self._broken | ended).items()}
+            ended = {kind.value: each.pump.failure for kind, each in self._running.items() if each.pump.failure}
+            return ended | {kind.value: self._broken.get(kind, "could not be opened again") for kind in self._missing()}
 
     def stalled(self, seconds: float) -> list[str]:
         """Return the sources whose pump has not turned for so long. Never waits: what is stuck may hold the lock."""
@@ -159,13 +162,13 @@ class LiveSources:
             TracerdError: one cannot be opened; it stays failed.
         """
         with self._lock:
-            dead = [kind for kind, running in self._running.items() if running.pump.failure]
-            for kind in dead:
+            ended = [kind for kind, running in self._running.items() if running.pump.failure]
+            dead = [*ended, *self._missing()]
+            for kind in ended:
                 self._close(kind)
-            broken, self._broken = self._broken, {}
-            if dead or broken:
+            if dead:
                 self.relink(tuple(self._placed))
-            return [kind.value for kind in (*dead, *broken)]
+            return [kind.value for kind in dead]
 
     def stop(self) -> list[TracerdError]:
         """Stop all events and deliver what is in the buffers; ledgers balance. Returns what pumps met."""
@@ -178,6 +181,7 @@ class LiveSources:
             for running in self._running.values():
                 running.pump.close()
             self._running.clear()
+            self._placed = {}
 
     def _place(self, links: Sequence[LinkRequest]) -> dict[LinkRequest, MachineSource]:
         """Choose each link's source; those that have one keep it, whatever would be chosen for them now."""
@@ -185,6 +189,17 @@ class LiveSources:
         served = machine_sources([parse_attach(event) for event in new], poll=self._options.poll)
         source_of = {name.text: kind for kind, names in served.items() for name in names}
         return {link: self._placed.get(link) or source_of[link.event] for link in links}
+
+    def _links_of(self, kind: MachineSource) -> list[LinkRequest]:
+        return [link for link, placed in self._placed.items() if placed is kind]
+
+    def _missing(self) -> list[MachineSource]:
+        """Return the sources that have links and could not be opened again."""
+        return [kind for kind in MachineSource if kind not in self._running and self._links_of(kind)]
+
+    def _close_unused(self) -> None:
+        for kind in [kind for kind in self._running if not self._links_of(kind)]:
+            self._close(kind)
 
     def _prepare(self, wanted: Wanted, undo: ExitStack) -> list[_Change]:
         prepared: list[_Change] = []
@@ -214,17 +229,13 @@ class LiveSources:
     def _go_back(self, kind: MachineSource) -> None:
         """Give a source the links it had before. One that cannot have them is closed: then it runs nothing at all."""
         running = self._running[kind]
-        before = [link for link, placed in self._placed.items() if placed is kind]
         try:
-            change = running.source.relink(before, running.pump.pause)
+            change = running.source.relink(self._links_of(kind), running.pump.pause)
             change.make(running.pump.pause)
             change.finish(running.pump.pause)
         except TracerdError as error:
             self._broken[kind] = str(error)
             self._close(kind)
-        else:
-            if not before:
-                self._close(kind)
 
     def _finish(self, prepared: Sequence[_Change]) -> None:
         """Close what is left over. A source that cannot is closed as a whole: programs of links that are gone are freed
@@ -261,10 +272,12 @@ class LiveSources:
         """Stop a source that nothing links to; its ledgers stay."""
         running = self._running.pop(kind)
         stop_all([running.pump])
-        for name, last in running.source.statistics().items():
-            self._past[name] = last + self._past[name] if name in self._past else last
-        self._past_cpu_ns += running.pump.cpu_ns
-        running.pump.close()
+        try:
+            for name, last in running.source.statistics().items():
+                self._past[name] = last + self._past[name] if name in self._past else last
+            self._past_cpu_ns += running.pump.cpu_ns
+        finally:
+            running.pump.close()
 
     def _perf(self) -> PerfSource | None:
         running = self._running.get(MachineSource.PERF)

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tracerd.config import Probe
-from tracerd.errors import NotFound, ObjectError
+from tracerd.elf.load import read_object
+from tracerd.errors import NotFound
 from tracerd.runtime.load import LoadedProbe
 from tracerd.runtime.objects import Origin
 from tracerd.sources.base import LinkRequest
@@ -41,11 +42,7 @@ def fingerprint(probe: Probe) -> str:
     Raises:
         ObjectError: the object cannot be read.
     """
-    try:
-        contents = probe.object.read_bytes()
-    except OSError as error:
-        raise ObjectError(str(probe.object), f"cannot be read: {error.strerror}") from error
-    return hashlib.sha256(repr(probe).encode() + contents).hexdigest()
+    return hashlib.sha256(repr(probe).encode() + read_object(probe.object)).hexdigest()
 
 
 @dataclass
@@ -62,7 +59,6 @@ class Loaded:
     def __post_init__(self) -> None:
         self.programs = {name: next(self.ids.program) for name in self.live.programs}
         self.maps = {name: next(self.ids.map) for name in self.live.maps}
-        self.writing = threading.Lock()          # held by those who change a map beside the programs
         self._idle = threading.Condition()
         self._users = 0
         self._closed = False

@@ -73,12 +73,12 @@ class MapView:
         if self._map.read_only:
             raise RunError(f"map {self._map.name!r}", "is read-only: proofs and code rely on what it holds")
         encoded = self._encode(self._key, key, "key")
-        with self._loaded.used(), self._loaded.writing:
+        with self._loaded.used(), self._map.writing:
             self._map.update(encoded, self._whole(value), flags)
 
     def delete(self, key: object) -> bool:
         """Remove a key; False if it was not there."""
-        with self._loaded.used(), self._loaded.writing:
+        with self._loaded.used(), self._map.writing:
             return self._map.delete(self._encode(self._key, key, "key"))
 
     def snapshot(self) -> MapSnapshot:

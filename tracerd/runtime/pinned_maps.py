@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from tracerd.elf.spec import MapSpec, ObjectSpec
-from tracerd.errors import ConfigError, NotFound, TracerdError
+from tracerd.errors import ConfigError, NotFound, RunError, TracerdError
 from tracerd.platforms.model import MapKind
 from tracerd.runtime.pins import Pins, pin_file_name
+from tracerd.vm.map_blocks import block_bytes, shape_of
 from tracerd.vm.maps import Map
 
 
@@ -26,16 +27,25 @@ class _Open:
     map: Map
     spec: MapSpec
     users: int = 1
+    unsettled: bool = False      # its file was made by the change that is under way
 
 
 class PinnedMaps:
-    """Makes and frees the maps of all probes; see `load.Maps`. Thread-safe."""
+    """Makes and frees the maps of all probes; see `load.Maps`. Thread-safe.
 
-    def __init__(self, pins: Pins, pin_of: Callable[[str, str], str]) -> None:
-        """`pin_of` gives the pin that was asked for at run time for a map of a probe, or ""."""
+    What is made belongs to a change that is under way until `settle`: all of it together is bounded, before memory or
+    disk is taken, and a pin whose map is released before that was never made.
+    """
+
+    def __init__(self, pins: Pins, pin_of: Callable[[str, str], str], most_bytes: int) -> None:
+        """`pin_of` gives the pin that was asked for at run time for a map of a probe, or ""; `most_bytes` is what one
+        change may make.
+        """
         self.pins = pins
         self._pin_of = pin_of
+        self._most_bytes = most_bytes
         self._open: list[_Open] = []
+        self._unsettled: dict[int, int] = {}         # id of a map -> its bytes
         self._lock = threading.Lock()
 
     def make(self, probe: str, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:
@@ -43,25 +53,38 @@ class PinnedMaps:
 
         Raises:
             ConfigError: it is pinned under a name where another probe has a map of another shape.
-            RunError, NotPermitted: the file cannot be used, or the memory not be had.
+            RunError, NotPermitted: the file cannot be used, or the memory not be had, or there would be too much of it.
         """
         name = self._pin_of(probe, spec.name) or (spec.name if spec.pinned else "")
-        if not name:
-            return Map(spec, kind, cpus)
         with self._lock:
-            return self._shared(name, spec) or self._opened(name, spec, obj, kind, cpus)
+            shared = self._shared(name, spec) if name else None
+            if shared is not None:
+                return shared
+            size = self._affordable(spec, kind, cpus)
+            made = self._opened(name, spec, obj, kind, cpus) if name else Map(spec, kind, cpus)
+            self._unsettled[id(made)] = size
+            return made
+
+    def settle(self) -> None:
+        """A change has come to its end: what it made stays."""
+        with self._lock:
+            self._unsettled.clear()
+            for each in self._open:
+                each.unsettled = False
 
     def release(self, made: Map) -> None:
         """A probe needs a map no more; it is closed with its last user."""
         with self._lock:
-            for each in self._open:
-                if each.map is made:
-                    each.users -= 1
-                    if each.users:
-                        return
-                    self._open.remove(each)
-                    break
+            found = next((each for each in self._open if each.map is made), None)
+            if found is not None:
+                found.users -= 1
+                if found.users:
+                    return
+                self._open.remove(found)
+            self._unsettled.pop(id(made), None)
         made.close()
+        if found is not None and found.unsettled and found.name:
+            self._forget(found.name)
 
     def pin_of(self, made: Map) -> str:
         """Return the pin a map lives in, or ""."""
@@ -97,7 +120,11 @@ class PinnedMaps:
             self._forget(name)
             raise
         with self._lock:
-            self._open.append(_Open(name, made, spec))
+            found = next((each for each in self._open if each.map is made), None)
+            if found is not None:
+                found.name = name        # unpinned before: all who use it are counted there, and must be only there
+            else:
+                self._open.append(_Open(name, made, spec))
 
     def unpin(self, name: str) -> None:
         """Remove a pin; whoever uses the map keeps it in memory.
@@ -152,8 +179,16 @@ class PinnedMaps:
             if not there:
                 self._forget(name)
             raise
-        self._open.append(_Open(name, made, spec))
+        self._open.append(_Open(name, made, spec, unsettled=not there))
         return made
+
+    def _affordable(self, spec: MapSpec, kind: MapKind, cpus: int) -> int:
+        """Return the bytes of a map that is to be made."""
+        size = block_bytes(spec.name, shape_of(spec, kind, cpus))
+        taken = sum(self._unsettled.values()) + size
+        if taken > self._most_bytes:
+            raise too_large(taken, self._most_bytes)
+        return size
 
     def _used(self, name: str) -> _Open | None:
         return next((each for each in self._open if each.name == name), None)
@@ -162,6 +197,12 @@ class PinnedMaps:
         """Remove the description of a pin that did not come to be, and never a map that somebody else put there."""
         with suppress(TracerdError):         # it is removed as a leftover when the folder is opened next
             self.pins.undescribe(name)
+
+
+def too_large(taken: int, most: int) -> RunError:
+    """Return the error that maps of so many bytes are over their limit."""
+    mib = f"{taken / 2**20:.0f} MiB, more than the limit of {most / 2**20:.0f} MiB"
+    return RunError("maps", f"all together would take {mib}; raise limits.map_memory_mb, or lower max_entries")
 
 
 def _shape(spec: MapSpec) -> tuple[object, ...]:

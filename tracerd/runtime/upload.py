@@ -16,9 +16,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from tracerd.config import Name, Probe, parse_probe
+from tracerd.config import Name, Probe, parse_probe, read_probe, unknown_name
 from tracerd.errors import ConfigError, ObjectError, RunError, TracerdError
-from tracerd.runtime.locate import locate, probe_of_object, shipped_probes
+from tracerd.runtime.locate import probe_of_object, shipped_probes
 
 OBJECT_FILE, TOML_FILE = "probe.bpf.o", "probe.toml"
 DRAFT = ".draft-"
@@ -159,8 +159,10 @@ def _contents(upload: Upload) -> tuple[str | None, bytes]:
     """Return the text of the probe.toml, if there is one, and the object's bytes."""
     if upload.name is None:
         return upload.toml, upload.object
-    probe = locate(upload.name if upload.name in shipped_probes() else checked_name(upload.name))
-    return shipped_probes()[upload.name].read_text(), probe.object.read_bytes()
+    shipped = shipped_probes()
+    if upload.name not in shipped:           # never a path of ours: "x.toml" is a name too
+        raise ConfigError("probe", unknown_name("probe", checked_name(upload.name), list(shipped)))
+    return shipped[upload.name].read_text(), read_probe(shipped[upload.name]).object.read_bytes()
 
 
 def _toml_of(name: str, path: Path) -> str:

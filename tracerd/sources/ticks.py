@@ -73,6 +73,10 @@ class Ticks:
         if made < 0:
             raise SourceError(link.event, f"more than {MOST} timed programs")
 
+    def names_with(self, links: Iterable[LinkRequest]) -> int:
+        """Return how many names there would be with these links; each keeps its ledger for good, of `MOST`."""
+        return len(self._groups.keys() | {link.event for link in links})
+
     def begin_new(self, run: Any) -> None:
         """Run the begin programs that were added since the first advance."""
         lib.tr_ticks_begin_new(self.native, run)
@@ -168,6 +172,10 @@ class IntervalSource:
         """Return what a link's program has taken, and how often it failed."""
         return self._live().counts(link)
 
+    def names_with(self, links: Iterable[LinkRequest]) -> int:
+        """Return how many names there would be with these links, those that had some included."""
+        return self._live().names_with(links)
+
     def wake(self) -> None:
         """Make a pump in another thread return now, or the next one at once."""
         self._woken.set()
@@ -220,6 +228,9 @@ class TicksRelink:
         self._gone = [link for link in source.links if link not in links]
         if len(source.links) + len(self._new) > MOST:
             raise SourceError("timed programs", f"more than {MOST}")
+        if source.names_with(self._new) > MOST:
+            cause = f"more than {MOST} different ones since the first; detach all timed programs to begin anew"
+            raise SourceError("intervals", cause)
 
     def make(self, pause: Pause) -> None:
         """Put the new ones in."""

@@ -145,7 +145,9 @@ def _parts(btf: t.Btf, found: t.Composite | t.DataSection) -> Iterable[tuple[str
         return
     for member in found.members:
         if not member.bit_size:
-            yield member.name, member.bit_offset // 8, _reader(btf, member.type)
+            # What has no name is padding, which `flatten` did not check, unless its members are the struct's own.
+            if member.name or isinstance(btf.resolve(member.type), t.Composite):
+                yield member.name, member.bit_offset // 8, _reader(btf, member.type)
         elif member.name:
             yield member.name, 0, _bit_reader(btf, member)
 
@@ -172,7 +174,11 @@ def _array_reader(btf: t.Btf, found: t.Array) -> Reader:
     if letter and not _is_bool(element):
         whole = struct.Struct(f"<{length}{letter}")
         return lambda data, at: list(whole.unpack_from(data, at))
-    read, step = _reader(btf, found.element), size_of(btf, found.element)
+    step = size_of(btf, found.element)
+    if not length * step:
+        # Nothing lies there, however many elements it is said to have; `flatten` does not count what is inside either.
+        return lambda _data, _at: []
+    read = _reader(btf, found.element)
     return lambda data, at: [read(data, at + i * step) for i in range(length)]
 
 

@@ -29,6 +29,9 @@ from tracerd.vm.maps import Map
 C_LIBRARY = ("memcpy", "memmove", "memset", "memcmp", "bcmp")
 """What LLVM may call on its own account, having recognised a loop."""
 
+LINKS_A_SESSION = 64
+"""Programs that are linked into one LLJIT before the next is made."""
+
 
 @dataclass(slots=True)
 class Code:
@@ -45,14 +48,14 @@ class Code:
 
 
 class Compiler:
-    """One target machine (0.45 ms to make) and one LLJIT, used by one thread at a time."""
+    """One target machine (0.45 ms to make) and one LLJIT after the other, used by one thread at a time."""
 
     def __init__(self, level: int) -> None:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         self._level = level
         self._lock = threading.Lock()
-        self._names = itertools.count()
+        self._names = itertools.count(1)
         self._target = (
             llvm.get_default_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
         )
@@ -107,8 +110,12 @@ class Compiler:
             library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(ENTRY)
             for name, address in (_c_library() | dict(addresses)).items():
                 library.import_symbol(name, address)
+            number = next(self._names)
+            if number % LINKS_A_SESSION == 0:
+                # LLVM keeps some 14 KiB of every library for as long as its session; code keeps its session alive.
+                self._jit = llvm.create_lljit_compiler()
             try:
-                tracker = library.link(self._jit, f"program{next(self._names)}")
+                tracker = library.link(self._jit, f"program{number}")
             except RuntimeError as error:
                 raise RunError("jit", f"LLVM cannot link the program: {error}") from error
             return Code(tracker[ENTRY], tracker)

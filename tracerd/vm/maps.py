@@ -7,6 +7,7 @@ each padded to 8 bytes, as in bpf(2). A map may live in a file and so outlive th
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ class MapStatistics:
 class Map:
     """One live map. Programs that use it must be gone before it is closed.
 
-    `handle` is the native `struct tr_map *`.
+    `handle` is the native `struct tr_map *`. `writing` is held by whoever changes the map beside its programs, or moves
+    it into a file: several probes may have the same map.
     """
 
     def __init__(self, spec: MapSpec, kind: MapKind, cpus: int = 1) -> None:
@@ -111,6 +113,8 @@ class Map:
         self.max_entries = spec.max_entries
         self.read_only = spec.read_only
         self.repaired = Repair()
+        self.writing = threading.Lock()
+        self._reading = threading.Lock()
         self.handle: Any = ffi.NULL
         self._home = Home(spec.name)
 
@@ -276,21 +280,25 @@ class Map:
         return MapSnapshot(self.name, taken, keys, values, self.max_entries, stats.refused)
 
     def read(self) -> list[bytes]:
-        """Take all finished records out of a ring buffer, oldest first. One reader at a time.
+        """Take all finished records out of a ring buffer, oldest first. Readers wait for one another.
 
         Raises:
             RunError: this map is not a ring buffer.
         """
+        if self.kind is not MapKind.RINGBUF:
+            raise RunError(f"map {self.name!r}", "read refused: this kind of map cannot do that")
         records: list[bytes] = []
-        if not self._stats().count:
-            return records               # mostly: without a buffer of the ring's size
-        buffer = bytearray(self.max_entries)
-        while True:
-            size = lib.tr_ring_read(self._open(), ffi.from_buffer(buffer), len(buffer))
-            self._check(size, "read")
-            if size == 0:
-                return records
-            records.extend(_records(memoryview(buffer)[:size]))
+        with self._reading:                  # the core knows one reader, and probes that share a ring have one each
+            while True:
+                # Packed, records take less than in the ring. A ring may have a GiB: room for all of it costs too much.
+                buffer = bytearray(min(self._stats().count, self.max_entries))
+                if not buffer:
+                    return records
+                size = lib.tr_ring_read(self._open(), ffi.from_buffer(buffer), len(buffer))
+                self._check(size, "read")
+                if size == 0:
+                    return records
+                records.extend(_records(memoryview(buffer)[:size]))
 
     @property
     def _whole_value(self) -> int:

@@ -44,7 +44,7 @@ def test_nobody_can_connect_before_the_permissions_stand(tmp_path: Path, monkeyp
 
     def look(path: Path, mode: int) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            seen.append((stat.S_IMODE(path.lstat().st_mode), probe.connect_ex(str(path))))
+            seen.append((stat.S_IMODE(path.stat().st_mode), probe.connect_ex(str(tmp_path / "s"))))
         chmod(path, mode)
 
     monkeypatch.setattr(Path, "chmod", look)
@@ -55,6 +55,23 @@ def test_nobody_can_connect_before_the_permissions_stand(tmp_path: Path, monkeyp
         os.umask(before)
     made.remove()
     assert seen == [(0o600, 111)]
+
+
+def test_a_link_in_the_sockets_place_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has the folder exchanges the file between its making and its mode: what the link leads to stays as it is."""
+    victim, path = tmp_path / "victim", tmp_path / "s"
+    victim.touch(0o600)
+    bind = socket.socket.bind
+
+    def exchanged(made: socket.socket, address: str) -> None:
+        bind(made, address)
+        path.unlink()
+        path.symlink_to(victim)
+
+    monkeypatch.setattr(socket.socket, "bind", exchanged)
+    with pytest.raises(RunError, match="was replaced"):
+        UnixSocket.bind(ControlSettings(path, socket_mode=0o666))
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o600
 
 
 def test_a_dead_daemons_socket_is_replaced(tmp_path: Path) -> None:

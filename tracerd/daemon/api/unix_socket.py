@@ -11,7 +11,7 @@ import fcntl
 import os
 import socket
 import stat
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ class UnixSocket:
 
     @classmethod
     def bind(cls, settings: ControlSettings, owner: int | None = None) -> UnixSocket:
-        """Make the socket. `owner` is whom the folder may belong to beside root and ourselves: whom we become next.
+        """Make the socket. `owner` is a user who may have the folder beside us: the one we are about to become.
 
         Raises:
             ConfigError: the path or the group is impossible, or the folder is not safe.
@@ -47,10 +47,9 @@ class UnixSocket:
             raise ConfigError("[control] socket", f"{path} is longer than a socket's {MOST_PATH_BYTES} bytes")
         group = group_id(settings.socket_group, "[control] group") if settings.socket_group else -1
         try:
-            trusted = {0, os.geteuid(), owner}
-            _safe_folder(path.parent, trusted)
+            _safe_folder(path.parent, owner)
             with _locked(path.parent):
-                _clear(path, trusted)
+                _clear(path, owner)
                 return cls._made(path, settings.socket_mode, group)
         except PermissionError as error:
             raise NotPermitted(str(path), f"run as root, or name another with --socket ({error.strerror})") from error
@@ -65,12 +64,12 @@ class UnixSocket:
             # is the whole process's, stays as it is.
             os.fchmod(made.fileno(), 0o600)
             made.bind(os.fspath(path))
-            if group >= 0:
-                os.chown(path, -1, group)
-            path.chmod(mode)
+            with _itself(path) as (bound, about):
+                if group >= 0:
+                    os.chown(bound, -1, group)
+                Path(bound).chmod(mode)
             made.listen(BACKLOG)
             made.setblocking(False)
-            about = path.lstat()
         except BaseException:
             made.close()
             raise
@@ -85,7 +84,27 @@ class UnixSocket:
                 self.path.unlink()
 
 
-def _safe_folder(folder: Path, trusted: Set[int | None]) -> None:
+@contextmanager
+def _itself(path: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Give a name of the very socket that lies there, and what it is.
+
+    Who has the folder may put a link in its place at any moment, and root would change what it leads to.
+    """
+    flags = getattr(os, "O_PATH", None)
+    if flags is None:                        # not Linux: no privileges are dropped there, so the folder is ours
+        yield os.fspath(path), path.lstat()
+        return
+    opened = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        about = os.fstat(opened)
+        if not stat.S_ISSOCK(about.st_mode) or about.st_uid != os.geteuid():
+            raise RunError(str(path), "was replaced while it was made; look who may write in its folder")
+        yield f"/proc/self/fd/{opened}", about
+    finally:
+        os.close(opened)
+
+
+def _safe_folder(folder: Path, owner: int | None) -> None:
     """See that nobody else can put something in the socket's place.
 
     Raises:
@@ -93,7 +112,7 @@ def _safe_folder(folder: Path, trusted: Set[int | None]) -> None:
     """
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     about = folder.stat()
-    if about.st_uid not in trusted:
+    if about.st_uid not in (0, os.geteuid(), owner):
         raise ConfigError("[control] socket", f"{folder} belongs to uid {about.st_uid}, who could replace the socket")
     if about.st_mode & 0o022 and not about.st_mode & stat.S_ISVTX:
         raise ConfigError("[control] socket", f"others may write in {folder} and replace the socket; chmod go-w it")
@@ -109,7 +128,7 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(opened)
 
 
-def _clear(path: Path, trusted: Set[int | None]) -> None:
+def _clear(path: Path, owner: int | None) -> None:
     """Remove a dead daemon's socket.
 
     Raises:
@@ -121,7 +140,7 @@ def _clear(path: Path, trusted: Set[int | None]) -> None:
         return
     if not stat.S_ISSOCK(about.st_mode):
         raise RunError(str(path), "is no socket, so it is left alone; remove it or name another with --socket")
-    if about.st_uid not in trusted:
+    if about.st_uid not in (0, os.geteuid(), owner):
         raise RunError(str(path), f"is a socket of uid {about.st_uid}, so it is left alone; remove it or name another")
     if _answers(path):
         raise RunError(str(path), "another tracerd daemon answers there; stop it first, or name another with --socket")

@@ -91,7 +91,7 @@ class Verifier:
             raise VerifierUnavailable(job.program, answer.cause)
         if isinstance(answer, Refutation):
             return rejected(job, answer)
-        return accepted(job, answer)
+        return answer
 
     def statistics(self) -> VerifierStatistics:
         """Return the counts so far."""
@@ -121,7 +121,7 @@ class Verifier:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def _exchange(self, job: Job) -> wire.Answer:
+    def _exchange(self, job: Job) -> VerifiedProgram | Refutation | wire.Failure:
         process = self._running(job.program)
         self._jobs += 1
         try:
@@ -131,9 +131,13 @@ class Verifier:
         if not isinstance(answer, wire.Failure | Refutation) and answer.digest != job.digest():
             # One answer too many and all that follow would be for the job before: nothing it says counts any more.
             raise self._lost(job.program, "the verifier answered for another program")
+        try:
+            outcome = answer if isinstance(answer, wire.Failure | Refutation) else accepted(job, answer)
+        except ValueError as fault:
+            raise self._lost(job.program, f"the verifier's answer makes no sense: {fault}") from fault
         self._last_job = time.monotonic()
         self._watch_idleness(self._idle_seconds)
-        return answer
+        return outcome
 
     def _running(self, program: str) -> Process:
         """Return a living process, started if need be. With the lock."""

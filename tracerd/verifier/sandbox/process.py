@@ -96,7 +96,7 @@ class Process:
             Broken: it gave no answer within the job's time and the grace, or one that is not an answer.
         """
         self.walls()
-        most = wire.MAX_EXPLAINED if job.options.explain else wire.MAX_ANSWER
+        most = wire.MAX_EXPLAINED if job.options.explain else wire.most_of_answer(job)
         with self._within(job.options.seconds + self._grace_seconds, "gave no verdict"):
             wire.send(self._jobs, job)
             answer = wire.receive_answer(self._answers, most)

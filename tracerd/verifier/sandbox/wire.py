@@ -13,7 +13,11 @@ from tracerd.verifier.job import Certificate, Job, Refutation, Verdict
 
 MAX_JOB = 256 << 20
 MAX_ANSWER = 16 << 20
-"""A certificate has some bytes per instruction. Whoever reads it must not be made to hold more than that."""
+"""No answer is larger, but for explained ones."""
+
+ANSWER_BASE, ANSWER_PER_SLOT = 64 << 10, 64
+"""A certificate has some bytes per instruction. Whoever reads it must not be made to hold more: a number of a byte or
+two becomes an object of a hundred."""
 
 MAX_EXPLAINED = 256 << 20
 """With `explain` an answer holds every state of the proof."""
@@ -83,6 +87,11 @@ def receive_answer(stream: BinaryIO, most: int = MAX_ANSWER) -> Answer | None:
     """
     body = _receive(stream, most)
     return _decode_answer(body) if body is not None else None
+
+
+def most_of_answer(job: Job) -> int:
+    """Return how many bytes an answer to a job may have, without explanations."""
+    return min(MAX_ANSWER, ANSWER_BASE + ANSWER_PER_SLOT * (len(job.code) // 8))
 
 
 def _receive(stream: BinaryIO, most: int) -> bytes | None:
