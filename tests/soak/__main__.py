@@ -63,7 +63,7 @@ def live(daemon: RunningDaemon, hammer: Hammer, trouble: Trouble, seconds: float
 
 def soak(seconds: float, output: Path | None) -> int:
     """Run it all; returns the exit code."""
-    with tempfile.TemporaryDirectory(prefix="tracerd-soak-") as folder:
+    with tempfile.TemporaryDirectory(prefix="soak-", dir="/var/tmp") as folder:
         daemon = RunningDaemon(Path(folder), more="[limits]\nrequests_per_second = 100000")
         ten_probes(daemon)
         hammer, trouble, lives = Hammer(), Trouble(daemon), list[Life]()
