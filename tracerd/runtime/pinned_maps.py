@@ -76,6 +76,7 @@ class PinnedMaps:
             RunError, NotPermitted: there is no room, or the system refuses; nothing has changed.
         """
         path = self.pins.path(pin_file_name(name))
+        self.pins.renew()
         if self.pins.exists(name):
             raise ConfigError(f"pin {name!r}", "is taken; unpin it first, or take another name")
         pinned = self.pin_of(made)
@@ -93,11 +94,15 @@ class PinnedMaps:
         try:
             made.commit_pin()
         except BaseException:
-            made.abort_pin()
-            self._forget(name)
+            self.abandon(name, made)
             raise
         with self._lock:
             self._open.append(_Open(name, made, spec))
+
+    def abandon(self, name: str, made: Map) -> None:
+        """Leave a prepared map as it was, instead of `commit`."""
+        made.abort_pin()
+        self._forget(name)
 
     def unpin(self, name: str) -> None:
         """Remove a pin; whoever uses the map keeps it in memory.
@@ -132,6 +137,7 @@ class PinnedMaps:
         return found.map
 
     def _opened(self, name: str, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:
+        self.pins.renew()
         there = self.pins.exists(name)
         if not there:
             self.pins.describe(name, spec, obj.btf)
