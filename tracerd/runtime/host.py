@@ -146,6 +146,7 @@ class Host:
             except BaseException:
                 _close(new)
                 raise
+            self.maps.settle()
             for name in [name for name, info in self._failed.items() if info.origin == "config"]:
                 del self._failed[name]
             return Changes(
@@ -179,6 +180,7 @@ class Host:
                     raise
             finally:
                 self._uploads.discard(folder)
+            self.maps.settle()
             self._failed.pop(probe.name, None)
             return new
 
@@ -298,6 +300,7 @@ class Host:
             except BaseException:
                 _close(new)
                 raise
+            self.maps.settle()
         except TracerdError as error:
             description = probe.description if isinstance(probe, Probe) else ""
             self._failed[name] = ProbeInfo(name, origin, description, failed=str(error))
@@ -340,12 +343,14 @@ class Host:
         after = [*(each for each in self.loaded if each.name not in names), *new]
         taken = sum(each.statistics.memory_bytes for one in after for each in one.live.maps.values())
         links = sum(len(each.links) for each in after)
-        for what, have, most in (("probes", len(after), limits.probes), ("links", links, limits.links)):
-            if have > most:
-                raise RunError(what, f"{have} are more than the limit of {most}; raise limits.{what} or unload some")
+        if len(after) > limits.probes:
+            many = f"{len(after)} are more than the limit of {limits.probes}"
+            raise RunError("probes", f"{many}; raise limits.probes or unload some")
+        if links > limits.links:
+            raise RunError("links", f"{links} are more than {limits.links}, which is all there may be; detach some")
         if taken > limits.map_bytes:
             mib = f"{taken / 2**20:.0f} MiB, more than the limit of {limits.map_bytes / 2**20:.0f} MiB"
-            raise RunError("maps", f"all together would take {mib}; raise limits.map_memory, or lower max_entries")
+            raise RunError("maps", f"all together would take {mib}; raise limits.map_memory_mb, or lower max_entries")
 
     def _exchange(self, new: Sequence[Loaded], gone: Sequence[Loaded]) -> None:
         """Put probes in and take others out, in one change of links; then free those that are gone."""

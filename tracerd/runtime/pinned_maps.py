@@ -20,12 +20,16 @@ from tracerd.vm.maps import Map
 
 @dataclass
 class _Open:
-    """A map that is pinned, or was, and that somebody uses. `spec` is what all of them say it is."""
+    """A map that is pinned, or was, and that somebody uses. `spec` is what all of them say it is.
+
+    A `fresh` one was made for a change that is not through yet: if that is undone its file goes too.
+    """
 
     name: str                    # "": it was unpinned
     map: Map
     spec: MapSpec
     users: int = 1
+    fresh: bool = False
 
 
 class PinnedMaps:
@@ -60,8 +64,17 @@ class PinnedMaps:
                     if each.users:
                         return
                     self._open.remove(each)
+                    if each.fresh and each.name:
+                        each.map.unpin()
+                        self._forget(each.name)
                     break
         made.close()
+
+    def settle(self) -> None:
+        """What was made so far stays: the change that it was made for is through."""
+        with self._lock:
+            for each in self._open:
+                each.fresh = False
 
     def pin_of(self, made: Map) -> str:
         """Return the pin a map lives in, or ""."""
@@ -147,7 +160,7 @@ class PinnedMaps:
             if not there:
                 self._forget(name)
             raise
-        self._open.append(_Open(name, made, spec))
+        self._open.append(_Open(name, made, spec, fresh=not there))
         return made
 
     def _used(self, name: str) -> _Open | None:
