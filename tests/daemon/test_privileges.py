@@ -163,9 +163,9 @@ from tests.sources.programs import COUNT, Native
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.perf import PerfOptions, PerfSource
 def events():
-    source = PerfSource(PerfOptions(pages=PAGES))
+    source, counting = PerfSource(PerfOptions(pages=PAGES)), Native(COUNT)      # which outlives the source
     try:
-        source.open([LinkRequest("syscall:getppid:enter", Native(COUNT).program, 12)])
+        source.open([LinkRequest("syscall:getppid:enter", counting.program, 12)])
         source.pump(0)
         source.stop()
     finally:

@@ -36,6 +36,7 @@ from tracerd.sources.choose import LiveOptions
 from tracerd.verifier.job import Options
 from tracerd.verifier.verdict import Prover
 from tracerd.vm.code_cache import CodeCache
+from tracerd.vm.maps import Map
 from tracerd.vm.policy import Integrity
 
 PASSING = (NotPermitted, RunError, SourceError, VerifierUnavailable)
@@ -170,6 +171,7 @@ class Host:
             except BaseException:
                 _close(new)
                 raise
+            self.maps.settle()
             for name in [name for name, info in self._failed.items() if info.origin == "config"]:
                 self._forget_failure(name)
             return Changes(
@@ -189,6 +191,7 @@ class Host:
             probe, folder = self._uploads.draft(upload)
             try:
                 self._refuse_taken(probe.name)
+                self._remember(self._saved.without_probe(probe.name))    # of one whose unload was cut short by a kill
                 (new,) = self._load_all("runtime", [probe])
                 try:
                     self._exchange([new], [])
@@ -202,6 +205,7 @@ class Host:
                     raise
             finally:
                 self._uploads.discard(folder)
+            self.maps.settle()
             self._forget_failure(probe.name)
             return new
 
@@ -265,13 +269,14 @@ class Host:
                 spec = next(each for each in obj.maps if each.name == map_name)
                 with made.writing:
                     self.maps.prepare(name, made, spec, obj)
-                    with self.sources.parked():
-                        self.maps.commit(name, made, spec)
-            try:
-                self._remember(self._saved.with_pin(name, loaded.name, map_name))
-            except TracerdError:
-                self.maps.unpin(name)
-                raise
+                    self._remember_pin(name, loaded.name, map_name, made)
+                    try:
+                        with self.sources.parked():
+                            self.maps.commit(name, made, spec)
+                    except BaseException:
+                        with suppress(TracerdError):     # else the next start pins it, as was asked
+                            self._remember(self._saved.without_pin(name))
+                        raise
 
     def unpin(self, name: str) -> None:
         """Remove a pin and its file; a probe that has the map keeps it in memory.
@@ -322,6 +327,7 @@ class Host:
             except BaseException:
                 _close(new)
                 raise
+            self.maps.settle()
         except TracerdError as error:
             description = probe.description if isinstance(probe, Probe) else ""
             self._failed[name] = ProbeInfo(name, origin, description, failed=str(error))
@@ -370,9 +376,11 @@ class Host:
         after = [*(each for each in self.loaded if each.name not in names), *new]
         taken = sum(each.statistics.memory_bytes for one in after for each in one.live.maps.values())
         links = sum(len(each.links) for each in after)
-        for what, have, most in (("probes", len(after), limits.probes), ("links", links, limits.links)):
-            if have > most:
-                raise RunError(what, f"{have} are more than the limit of {most}; raise limits.{what} or unload some")
+        if len(after) > limits.probes:
+            many = f"{len(after)} are more than the limit of {limits.probes}"
+            raise RunError("probes", f"{many}; raise limits.probes or unload some")
+        if links > limits.links:
+            raise RunError("links", f"{links} are more than {limits.links}, which is all there may be; detach some")
         if taken > limits.map_bytes:
             raise too_large(taken, limits.map_bytes)
 
@@ -382,7 +390,6 @@ class Host:
         stay = [each for each in self.loaded if id(each) not in leaving]
         self.sources.relink([each.request(link) for each in (*stay, *new) for link in each.links])
         self._loaded = {each.name: each for each in (*stay, *new)}
-        self.maps.settle()
         _close(gone)
 
     def _relink(self, loaded: Loaded, pairs: tuple[tuple[str, str], ...]) -> None:
@@ -400,6 +407,15 @@ class Host:
                 raise
         except TracerdError:
             loaded.links = before
+            raise
+
+    def _remember_pin(self, name: str, probe: str, map_name: str, made: Map) -> None:
+        """Remember a pin before its file is there: killed between the two, the next start makes the file. The other way
+        round a file would be left that has the map's name and that no map lives in."""
+        try:
+            self._remember(self._saved.with_pin(name, probe, map_name))
+        except BaseException:
+            self.maps.abandon(name, made)
             raise
 
     def _remember(self, saved: Saved) -> None:

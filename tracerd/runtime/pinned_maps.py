@@ -21,7 +21,10 @@ from tracerd.vm.maps import Map
 
 @dataclass
 class _Open:
-    """A map that is pinned, or was, and that somebody uses. `spec` is what all of them say it is."""
+    """A map that is pinned, or was, and that somebody uses. `spec` is what all of them say it is.
+
+    A `fresh` one was made for a change that is not through yet: if that is undone its file goes too.
+    """
 
     name: str                    # "": it was unpinned
     map: Map
@@ -84,7 +87,8 @@ class PinnedMaps:
             self._unsettled.pop(id(made), None)
         made.close()
         if found is not None and found.unsettled and found.name:
-            self._forget(found.name)
+            with suppress(TracerdError):         # the pin stays, then, and is listed
+                self.pins.remove(found.name)
 
     def pin_of(self, made: Map) -> str:
         """Return the pin a map lives in, or ""."""
@@ -99,6 +103,7 @@ class PinnedMaps:
             RunError, NotPermitted: there is no room, or the system refuses; nothing has changed.
         """
         path = self.pins.path(pin_file_name(name))
+        self.pins.renew()
         if self.pins.exists(name):
             raise ConfigError(f"pin {name!r}", "is taken; unpin it first, or take another name")
         pinned = self.pin_of(made)
@@ -116,8 +121,7 @@ class PinnedMaps:
         try:
             made.commit_pin()
         except BaseException:
-            made.abort_pin()
-            self._forget(name)
+            self.abandon(name, made)
             raise
         with self._lock:
             found = next((each for each in self._open if each.map is made), None)
@@ -125,6 +129,11 @@ class PinnedMaps:
                 found.name = name        # unpinned before: all who use it are counted there, and must be only there
             else:
                 self._open.append(_Open(name, made, spec))
+
+    def abandon(self, name: str, made: Map) -> None:
+        """Leave a prepared map as it was, instead of `commit`."""
+        made.abort_pin()
+        self._forget(name)
 
     def unpin(self, name: str) -> None:
         """Remove a pin; whoever uses the map keeps it in memory.
@@ -170,6 +179,7 @@ class PinnedMaps:
         return found.map
 
     def _opened(self, name: str, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:
+        self.pins.renew()
         there = self.pins.exists(name)
         if not there:
             self.pins.describe(name, spec, obj.btf)
