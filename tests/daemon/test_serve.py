@@ -210,6 +210,26 @@ def test_records_of_a_ring_buffer_are_streamed(served: RunningDaemon) -> None:
     assert all(len(bytes.fromhex(str(record.value))) == 16 for record in got)
 
 
+def test_a_stream_of_records_ends_with_its_probe(served: RunningDaemon) -> None:
+    """Nobody holds a stream of a ring that is gone; clients that leave theirs are no fault in the log."""
+    client = served.start()
+    for leaves in (False, True):
+        client.load(Upload(object=TALLY.read_bytes(), object_name="tally.bpf.o"))
+        ring = next(info for info in client.maps() if info.kind == "ringbuf")
+        follower = served.client()
+        records = follower.records(ring.id)
+        child = start("hammer(70_000, 0)")
+        next(records)
+        child.wait()
+        if leaves:
+            follower.close()
+        client.unload("tally")
+        if not leaves:
+            assert list(records) == []
+        until(lambda: client.status()["api"]["streams"] == 0, what="the end of the stream")
+    assert "Traceback" not in served.log
+
+
 def test_a_program_that_is_not_proved_is_refused_and_nothing_is_kept(served: RunningDaemon) -> None:
     """The reason travels to the client; no draft stays behind."""
     client = served.start()

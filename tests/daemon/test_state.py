@@ -61,6 +61,22 @@ def test_a_directory_that_others_may_write_is_refused(tmp_path: Path, mode: int)
         StateDir(tmp_path / "state")
 
 
+def test_a_parent_that_others_may_write_is_refused(tmp_path: Path) -> None:
+    """They could rename the directory and put another in its place. In one like /tmp they could not."""
+    parent = tmp_path / "parent"
+    parent.mkdir()
+    parent.chmod(0o777)
+    with pytest.raises(ConfigError, match="every user may write"):
+        StateDir(parent / "state")
+    assert list(parent.iterdir()) == []
+    if os.geteuid() == 0:
+        parent.chmod(0o1777)
+        StateDir(parent / "state").close()
+        os.chown(parent, 12345, -1)
+        with pytest.raises(ConfigError, match="belongs to user 12345"):
+            StateDir(parent / "other")
+
+
 def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
     """For the directory and for a folder in it."""
     (tmp_path / "elsewhere").mkdir(mode=0o700)

@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from tracerd.config.trust import distrusted
 from tracerd.daemon.logs import fields
 from tracerd.errors import ConfigError, NotPermitted, RunError
 
@@ -123,6 +124,7 @@ class StateDir:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
         except OSError as error:
             raise _refusal(self.path.parent, error) from error
+        _check_above(self.path.parent)
         return _open_ours(self.path, self._owner)
 
     def _take_lock(self, directory: int) -> None:
@@ -265,6 +267,17 @@ def _open_ours(path: Path, owner: int | None) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _check_above(folder: Path) -> None:
+    """See that nobody else can put another directory in the state's place: much is looked up by its path later."""
+    try:
+        status = folder.stat()
+    except OSError as error:
+        raise _refusal(folder, error) from error
+    why = distrusted(status)
+    if why and not (status.st_uid == 0 and status.st_mode & stat.S_ISVTX):    # as /tmp: names are their owners' there
+        raise ConfigError(str(folder), f"the state directory cannot be in it, since {why}; name another state_dir")
 
 
 def _check_ours(path: Path, descriptor: int, owner: int | None) -> None:

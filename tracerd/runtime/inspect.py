@@ -31,8 +31,14 @@ class TypedFollower:
 
     def __init__(self, follower: RingFollower, codec: Codec | None) -> None:
         self._codec = codec
+        self._follower = follower
         self.take = follower.take
         self.close = follower.close
+
+    @property
+    def ended(self) -> bool:
+        """True if nothing waits and nothing will come: its probe is unloaded."""
+        return self._follower.ended
 
     def decode(self, record: bytes) -> object:
         """Return a record as JSON has it; hex if its type is not known, or it is shorter."""

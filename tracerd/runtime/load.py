@@ -42,6 +42,8 @@ class LoadedProbe:
 
     def close(self) -> None:
         """Free programs first: they point into the maps."""
+        for ring in self.rings:
+            ring.end()
         for program in self.programs.values():
             program.executable.close()
         for each in self.maps.values():

@@ -15,6 +15,9 @@ from tracerd.views.columns import MapColumns
 from tracerd.views.values import Codec
 from tracerd.vm.maps import Map
 
+MOST_ENTRY_BYTES = 16 << 20
+"""Contents of a map that one answer may have as entries."""
+
 
 class MapView:
     """A map with its types. Bytes without a type are hex, in both directions. Every method raises NotFound once the
@@ -41,8 +44,16 @@ class MapView:
             return self._info(self._map)
 
     def entries(self, limit: int) -> list[dict[str, object]]:
-        """Return at most `limit` entries: {"key", "value"}, or {"key", "values"} with one value per CPU slot."""
+        """Return at most `limit` entries: {"key", "value"}, or {"key", "values"} with one value per CPU slot.
+
+        Raises:
+            RunError: it has no keys, or so many entries would be too much at once: a byte becomes an object of Python's.
+        """
         copied = self.snapshot()
+        size = min(limit, len(copied.keys)) * (self._map.key_size + self._map.value_size * self._map.cpus)
+        if size > MOST_ENTRY_BYTES:
+            most = f"{size >> 20} MiB are too much at once, {MOST_ENTRY_BYTES >> 20} MiB are not"
+            raise RunError(f"entries of map {self._map.name!r}", f"{most}: ask for fewer, or for its columns")
         return [
             {"key": jsonable(self._key.decode(key.tobytes())), **self._told(values)}
             for key, values in zip(copied.keys[:limit], copied.values[:limit], strict=True)

@@ -86,6 +86,12 @@ class RingReader:
         with self._arrived:
             return RingSnapshot(self.name, self._records, self._ring.statistics.refused, tuple(self._latest))
 
+    def end(self) -> None:
+        """The ring is about to be freed: nobody who follows it will get another record."""
+        with self._arrived:
+            followers = list(self._followers)
+        for follower in followers:
+            follower.close()
 
     def _unsubscribe(self, follower: RingFollower) -> None:
         with self._arrived, suppress(ValueError):
@@ -126,6 +132,12 @@ class RingFollower:
             self._queue.clear()
             self._bytes = 0
             return waiting, self._lost
+
+    @property
+    def ended(self) -> bool:
+        """True if nothing waits and nothing will come any more."""
+        with self._arrived:
+            return self._closed and not self._queue
 
     def close(self) -> None:
         """Follow no more. May be called twice."""

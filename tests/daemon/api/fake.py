@@ -86,7 +86,7 @@ class FakeFollower:
         self._room = room
         self._more = threading.Condition()
         self.lost = 0
-        self.closed = False
+        self.closed = self.ended = False
 
     def put(self, record: bytes) -> None:
         with self._more:

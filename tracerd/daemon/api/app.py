@@ -136,6 +136,8 @@ class Api:
         counters.streams = self._streams.held
         try:
             return await route.stream(self.service, call, request, media)
+        except ConnectionError:
+            return web.Response()            # the client left, as most do: no fault to be logged, and nobody to answer
         finally:
             self._streams.give(place)
             counters.streams = self._streams.held

@@ -56,7 +56,7 @@ async def _records(service: Service, call: Call, request: web.Request, media: st
     try:
         response = await _opened(request, media)
         told_lost = idle = 0
-        while not workers.stopping.is_set() and _connected(request):
+        while not workers.stopping.is_set() and _connected(request) and not follower.ended:
             records, lost = await workers.run(workers.streaming, _turn(follower))
             if lost > told_lost:
                 service.counters.records_lost += lost - told_lost
