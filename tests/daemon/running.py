@@ -83,11 +83,23 @@ class RunningDaemon:
         (folder / f"{name}.toml.new").replace(path)
         return path
 
-    def start(self, *, wait: bool = True, command: tuple[str, ...] = (), env: dict[str, str] | None = None) -> Client:
-        """Start it, and wait until it has begun."""
-        arguments = [*command, sys.executable, "-m", "tracerd.cli", "serve", "--config", str(self.config)]
+    def start(
+        self,
+        *,
+        wait: bool = True,
+        command: tuple[str, ...] = (),
+        env: dict[str, str] | None = None,
+        spoil: str = "",
+        stderr: int | None = None,
+    ) -> Client:
+        """Start it, and wait until it has begun. `spoil` is code that its process runs first; `stderr` takes its log."""
+        code = f"import runpy\n{spoil}\nrunpy.run_module('tracerd.cli', run_name='__main__', alter_sys=True)"
+        serve = ["-c", code] if spoil else ["-m", "tracerd.cli"]
+        arguments = [*command, sys.executable, *serve, "serve", "--config", str(self.config)]
         with (self.root / "log").open("ab") as log:
-            self.process = subprocess.Popen(arguments, stdout=log, stderr=log, env={**os.environ, **(env or {})})
+            self.process = subprocess.Popen(
+                arguments, stdout=log, stderr=log if stderr is None else stderr, env={**os.environ, **(env or {})}
+            )
         if wait:
             self.wait()
         return self.client()

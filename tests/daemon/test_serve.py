@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.running import OBJECTS, TALLY, RunningDaemon, daemon, until
+from tests.daemon.tallies import counted, hammer, total
 from tests.sources.live import need_live_events, start
-from tracerd.daemon.client import Client
 from tracerd.errors import ConfigError, NotFound, TracerdError
 from tracerd.runtime.upload import Upload
 
@@ -33,31 +33,9 @@ def served(tmp_path: Path) -> Iterator[RunningDaemon]:
         yield made
 
 
-def total(client: Client) -> int:
-    """Return the pinned count of all getppid calls."""
-    found = next(info for info in client.maps() if info.name == "tally_total")
-    value = client.lookup(found.id, 0)
-    assert isinstance(value, int)
-    return value
-
-
 def enterable(path: Path) -> bool:
     """True if every user may go where this path leads."""
     return all(folder.stat().st_mode & 0o001 for folder in (*path.parents, *path.resolve().parents))
-
-
-def hammer(calls: int) -> int:
-    """Have a child make that many calls; returns its pid."""
-    child = start(f"hammer({calls}, 0)")
-    assert child.wait() == 0
-    return child.pid
-
-
-def counted(client: Client, pid: int) -> int:
-    """Return how many calls a process made, as the probe counted."""
-    found = next(info for info in client.maps() if info.name == "by_process")
-    values = next((row["values"] for row in client.entries(found.id)[0] if row["key"] == pid), [])
-    return sum(values)
 
 
 def test_a_probe_counts_exactly_and_the_last_export_has_it(served: RunningDaemon) -> None:

@@ -66,7 +66,7 @@ class Daemon:
             document = Document(state, "state.json", Saved)
             saved = document.load() or Saved()
             self.state_damaged = document.damaged
-            pins = Pins(state.folder("pins"))
+            pins = Pins(state.folder("pins"), look=lambda: state.folder("pins"))
             made.callback(pins.close)
             self.verifier = Verifier(
                 config.limits.verify_memory_mb,
@@ -77,7 +77,7 @@ class Daemon:
             made.callback(self.verifier.close)
             self.caches = open_caches(state.path, self.verifier)
             made.callback(self.caches.close)
-            uploads = Uploads(state.folder("probes"))
+            uploads = Uploads(state.folder("probes"), lambda: state.folder("probes"))
             settings = host_settings(config)
             self.host = Host(settings, self.caches.prover, uploads, pins, saved, document.save, self.caches.code)
             made.callback(self.host.close)

@@ -36,6 +36,7 @@ from tracerd.sources.choose import LiveOptions
 from tracerd.verifier.job import Options
 from tracerd.verifier.verdict import Prover
 from tracerd.vm.code_cache import CodeCache
+from tracerd.vm.maps import Map
 from tracerd.vm.policy import Integrity
 
 PASSING = (NotPermitted, RunError, SourceError, VerifierUnavailable)
@@ -189,6 +190,7 @@ class Host:
             probe, folder = self._uploads.draft(upload)
             try:
                 self._refuse_taken(probe.name)
+                self._remember(self._saved.without_probe(probe.name))    # of one whose unload was cut short by a kill
                 (new,) = self._load_all("runtime", [probe])
                 try:
                     self._exchange([new], [])
@@ -265,13 +267,14 @@ class Host:
                 spec = next(each for each in obj.maps if each.name == map_name)
                 with made.writing:
                     self.maps.prepare(name, made, spec, obj)
-                    with self.sources.parked():
-                        self.maps.commit(name, made, spec)
-            try:
-                self._remember(self._saved.with_pin(name, loaded.name, map_name))
-            except TracerdError:
-                self.maps.unpin(name)
-                raise
+                    self._remember_pin(name, loaded.name, map_name, made)
+                    try:
+                        with self.sources.parked():
+                            self.maps.commit(name, made, spec)
+                    except BaseException:
+                        with suppress(TracerdError):     # else the next start pins it, as was asked
+                            self._remember(self._saved.without_pin(name))
+                        raise
 
     def unpin(self, name: str) -> None:
         """Remove a pin and its file; a probe that has the map keeps it in memory.
@@ -400,6 +403,15 @@ class Host:
                 raise
         except TracerdError:
             loaded.links = before
+            raise
+
+    def _remember_pin(self, name: str, probe: str, map_name: str, made: Map) -> None:
+        """Remember a pin before its file is there: killed between the two, the next start makes the file. The other way
+        round a file would be left that has the map's name and that no map lives in."""
+        try:
+            self._remember(self._saved.with_pin(name, probe, map_name))
+        except BaseException:
+            self.maps.abandon(name, made)
             raise
 
     def _remember(self, saved: Saved) -> None:

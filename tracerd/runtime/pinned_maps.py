@@ -99,6 +99,7 @@ class PinnedMaps:
             RunError, NotPermitted: there is no room, or the system refuses; nothing has changed.
         """
         path = self.pins.path(pin_file_name(name))
+        self.pins.renew()
         if self.pins.exists(name):
             raise ConfigError(f"pin {name!r}", "is taken; unpin it first, or take another name")
         pinned = self.pin_of(made)
@@ -116,8 +117,7 @@ class PinnedMaps:
         try:
             made.commit_pin()
         except BaseException:
-            made.abort_pin()
-            self._forget(name)
+            self.abandon(name, made)
             raise
         with self._lock:
             found = next((each for each in self._open if each.map is made), None)
@@ -125,6 +125,11 @@ class PinnedMaps:
                 found.name = name        # unpinned before: all who use it are counted there, and must be only there
             else:
                 self._open.append(_Open(name, made, spec))
+
+    def abandon(self, name: str, made: Map) -> None:
+        """Leave a prepared map as it was, instead of `commit`."""
+        made.abort_pin()
+        self._forget(name)
 
     def unpin(self, name: str) -> None:
         """Remove a pin; whoever uses the map keeps it in memory.
@@ -170,6 +175,7 @@ class PinnedMaps:
         return found.map
 
     def _opened(self, name: str, spec: MapSpec, obj: ObjectSpec, kind: MapKind, cpus: int) -> Map:
+        self.pins.renew()
         there = self.pins.exists(name)
         if not there:
             self.pins.describe(name, spec, obj.btf)

@@ -12,7 +12,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +70,9 @@ class Pins:
     `leftovers` is how many unfinished files of killed processes were removed when it was opened.
     """
 
-    def __init__(self, directory: Path, *, tidy: bool = True) -> None:
-        """Open the folder. With `tidy`, make it if it is not there, and remove what killed processes left.
+    def __init__(self, directory: Path, *, tidy: bool = True, look: Callable[[], object] = lambda: None) -> None:
+        """Open the folder. With `tidy`, make it if it is not there, and remove what killed processes left. `look` is
+        called by `renew`: it makes the folder again if it was removed, or raises if it is no longer ours.
 
         Raises:
             RunError: it is a symbolic link or no folder, or others may write it.
@@ -80,6 +81,7 @@ class Pins:
         require_support()
         self.directory = directory
         self.leftovers = 0
+        self._look = look
         try:
             if tidy:
                 directory.mkdir(mode=0o700, exist_ok=True)
@@ -96,6 +98,22 @@ class Pins:
         if self._folder >= 0:
             os.close(self._folder)
             self._folder = -1
+
+    def renew(self) -> None:
+        """See that the folder is still the one that was opened, before something is put into it; open a new one if not.
+
+        Raises:
+            ConfigError, RunError, NotPermitted: what is in its place cannot be used.
+        """
+        self._look()
+        try:
+            named, ours = self.directory.lstat(), os.fstat(self._folder)
+        except OSError as error:
+            raise failed(f"folder {str(self.directory)!r}", error) from None
+        if (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
+            fresh = open_folder(self.directory)
+            os.close(self._folder)
+            self._folder = fresh
 
     def list(self) -> list[str]:
         """Return the names of all pins, sorted. What cannot be used is among them: opening it says why.

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,13 +38,15 @@ class Upload:
 class Uploads:
     """The folder of kept probes, one folder each."""
 
-    def __init__(self, directory: Path) -> None:
-        """`directory` is ours alone; what a killed process left half written is removed.
+    def __init__(self, directory: Path, look: Callable[[], object] = lambda: None) -> None:
+        """`directory` is ours alone; what a killed process left half written is removed. `look` is called before
+        anything is written: it makes the directory again if it was removed, or raises if it is no longer ours.
 
         Raises:
             RunError: it cannot be made.
         """
         self._directory = directory
+        self._look = look
         try:
             directory.mkdir(mode=0o700, exist_ok=True)
             for draft in directory.glob(f"{DRAFT}*"):
@@ -59,6 +62,7 @@ class Uploads:
             ObjectError: a bare object cannot be read.
             RunError: it cannot be written.
         """
+        self._look()
         try:
             folder = Path(tempfile.mkdtemp(prefix=DRAFT, dir=self._directory))
         except OSError as error:
@@ -98,9 +102,11 @@ class Uploads:
     def remove(self, name: str) -> None:
         """Forget a kept probe: first its name, then its files, so that a crash leaves no half of it."""
         final = self._folder(name)
+        self._look()
         try:
             gone = Path(tempfile.mkdtemp(prefix=DRAFT, dir=self._directory)) / name
-            final.rename(gone)
+            with suppress(FileNotFoundError):        # somebody removed it: then it is forgotten already
+                final.rename(gone)
         except OSError as error:
             raise RunError(str(final), f"cannot be removed: {error.strerror}") from error
         shutil.rmtree(gone.parent, ignore_errors=True)

@@ -1,0 +1,219 @@
+"""More events than anybody can take, sources that break, a kernel that gives less than is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.daemon.running import OBJECTS, RunningDaemon, until
+from tests.daemon.tallies import counted, hammer, total
+from tests.sources.live import start
+from tracerd.daemon.client import Client
+
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("perf")]
+
+GETPPID = "syscall:getppid:enter"
+LOST = ("lost", "dropped", "filtered", "failed")
+
+FORKS = """
+import os
+for batch in range(200):
+    children = []
+    for _ in range(100):
+        if not (child := os.fork()):
+            os._exit(1)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+"""
+
+DYING_PUMP = """
+import os
+from tracerd.sources.perf import PerfSource
+pump = PerfSource.pump
+def dies(self, timeout):
+    if os.path.exists({trigger!r}):
+        os.unlink({trigger!r})
+        raise {error}
+    return pump(self, timeout)
+PerfSource.pump = dies
+"""
+
+
+def ledger(client: Client, event: str) -> dict[str, Any]:
+    row = client.status()["ledger"][event]
+    assert isinstance(row, dict)
+    return row
+
+
+def is_even(row: dict[str, Any]) -> bool:
+    """Everything that was produced is accounted for."""
+    return bool(row["produced"] == row["delivered"] + sum(row[name] for name in LOST))
+
+
+def test_a_burst_far_over_the_rings_is_counted_to_the_last_event(served: RunningDaemon) -> None:
+    """Rings of one page: most is lost, what is lost is counted, what is counted and delivered is what was made."""
+    served.configure(more="[sources.perf]\npages = 1\n")
+    client = served.start()
+    pids = [hammer(300_000) for _ in range(2)]
+    until(lambda: is_even(ledger(client, GETPPID)))
+    row = ledger(client, GETPPID)
+    assert row["lost"] > 0
+    assert row["produced"] >= 600_000
+    assert row["delivered"] == total(client)
+    assert sum(counted(client, pid) for pid in pids) <= row["delivered"]
+    assert client.ready() == (True, [])
+
+
+def test_a_storm_of_processes_is_counted_and_costs_no_memory(served: RunningDaemon) -> None:
+    """20,000 processes: starts and ends are in the ledger to the last one; the daemon answers meanwhile."""
+    served.configure(probes='"churn"')
+    client = served.start()
+    before = client.status()["own"]["process.memory_bytes"]
+    storm = subprocess.Popen([sys.executable, "-c", FORKS])
+    slowest = 0.0
+    while storm.poll() is None:
+        began = time.monotonic()
+        client.status()
+        slowest = max(slowest, time.monotonic() - began)
+        time.sleep(0.2)
+    for event in ("process:start", "process:exit"):
+        until(lambda event=event: is_even(ledger(client, event)))
+        row = ledger(client, event)
+        assert row["produced"] >= 20_000
+        assert row["delivered"] + row["lost"] >= 20_000
+    assert client.status()["own"]["process.memory_bytes"] - before < 64 << 20
+    assert slowest < 5
+    assert client.ready() == (True, [])
+
+
+@pytest.mark.parametrize("error", ["RuntimeError('a defect')", "OSError(5, 'Input/output error')"])
+def test_a_pump_that_dies_is_told_revived_and_counted(served: RunningDaemon, error: str) -> None:
+    """`ready` names the source and the cause; it is opened anew by itself; what came between is not seen."""
+    trigger = served.root / "trigger"
+    client = served.start(spoil=DYING_PUMP.format(trigger=str(trigger), error=error))
+    pid = hammer(1000)
+    until(lambda: counted(client, pid) == 1000)
+    trigger.touch()
+    until(lambda: client.ready()[1], what="a reason")
+    (reason,) = client.ready()[1]
+    assert "has ended" in reason
+    assert error.split("'")[1] in reason
+    until(lambda: client.ready() == (True, []), what="a revival")
+    assert client.status()["own"]["sources.revived"] == 1
+    pid = hammer(1000)
+    until(lambda: counted(client, pid) == 1000)
+    assert is_even(ledger(client, GETPPID))
+
+
+def test_an_object_that_is_exchanged_while_it_counts_takes_over_between_two_events(served: RunningDaemon) -> None:
+    """The new object runs after the reload, the pinned count loses no event, the ledger is even."""
+    client = served.start()
+    child = start("hammer(2_000_000, 0)")
+    until(lambda: total(client) > 1000)
+    contents = bytearray((OBJECTS / "tally.bpf.o").read_bytes())
+    at = contents.index(b"\x57\x01\x00\x00\xff\xff\x00\x00")
+    contents[at + 4 : at + 8] = (0xFFFFF).to_bytes(4, "little")
+    fresh = served.root / "fresh.o"
+    fresh.write_bytes(contents)
+    tag = client.programs()[0].tag
+    served.probe("tally", fresh)
+    assert client.reload().replaced == ("tally",)
+    assert client.programs()[0].tag != tag
+    child.wait()
+    until(lambda: ledger(client, GETPPID)["delivered"] >= 2_000_000)
+    row = ledger(client, GETPPID)
+    assert is_even(row)
+    assert total(client) == row["delivered"]
+    assert row["lost"] == 0
+
+
+def test_tracefs_that_cannot_be_read_is_a_reason(served: RunningDaemon) -> None:
+    """In a mount namespace without it: the probe is not loaded and says why; the daemon serves, and a reload mends."""
+    if os.getuid():
+        pytest.skip("needs root for a mount namespace")
+    hide = "mount -t tmpfs none /sys/kernel/tracing && { mount -t tmpfs none /sys/kernel/debug || true; }"
+    client = served.start(command=("unshare", "-m", "sh", "-c", f'{hide}; exec "$@"', "sh"))
+    ready, reasons = client.ready()
+    assert not ready
+    assert len(reasons) == 1
+    assert "tally" in reasons[0]
+    assert "trac" in reasons[0]
+    assert client.links() == []
+    assert subprocess.run(["nsenter", "-m", "-t", str(served.pid), "umount", "/sys/kernel/tracing"]).returncode == 0
+    client.reload()
+    pid = hammer(1000)
+    until(lambda: counted(client, pid) == 1000)
+
+
+def test_tracefs_that_is_not_mounted_is_mounted(served: RunningDaemon) -> None:
+    """Root may do it: nothing is missing."""
+    if os.getuid():
+        pytest.skip("needs root for a mount namespace")
+    client = served.start(command=("unshare", "-m", "sh", "-c", 'umount /sys/kernel/tracing; exec "$@"', "sh"))
+    assert client.ready() == (True, [])
+    pid = hammer(1000)
+    until(lambda: counted(client, pid) == 1000)
+
+
+def test_rings_that_may_not_be_locked_are_a_reason(served: RunningDaemon) -> None:
+    """Without IPC_LOCK and with a small limit: told with the three ways out, and smaller rings work."""
+    if os.getuid():
+        pytest.skip("needs root to give up a capability")
+    small = ("prlimit", "--memlock=65536:65536", "setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock")
+    client = served.start(command=small)
+    ready, reasons = client.ready()
+    assert not ready
+    assert "raise ulimit -l" in reasons[0]
+    assert "KiB of ring per CPU" in reasons[0]
+    served.stop()
+    served.configure(more="[sources.perf]\npages = 64\n")
+    client = served.start(command=small)
+    pid = hammer(1000)
+    until(lambda: counted(client, pid) == 1000)
+
+
+def test_a_clock_that_has_leapt_changes_no_count(served: RunningDaemon) -> None:
+    """Its monotonic clock is 10 days from the kernel's events' (a time namespace): exact, and the ledger is even."""
+    if os.getuid() or not Path("/proc/self/timens_offsets").exists():
+        pytest.skip("needs root and time namespaces")
+    leap = ("unshare", "--time", "--monotonic", "864000", "--boottime", "864000", "--")
+    client = served.start(command=(*leap, "setpriv", "--pdeathsig", "KILL"), wait=True)
+    assert float(Path(f"/proc/{client.status()['pid']}/timens_offsets").read_text().split()[1]) == 864000
+    pid = hammer(100_000)
+    until(lambda: counted(client, pid) == 100_000)
+    assert is_even(ledger(client, GETPPID))
+
+
+JUMPING = """
+import time, itertools
+ns, jumps = time.time_ns, itertools.cycle((0, 400 * 86400, -400 * 86400, 3600, -7, 10 * 365 * 86400))
+def time_ns():
+    return ns() + next(jumps) * 10**9
+time.time_ns, time.time = time_ns, lambda: time_ns() / 1e9
+"""
+
+
+def test_a_wall_clock_that_jumps_breaks_nothing(served: RunningDaemon) -> None:
+    """Each look at it is another year: counts are exact, every exported line and log line is whole, the cache serves."""
+    client = served.start(spoil=JUMPING)
+    pid = hammer(100_000)
+    until(lambda: counted(client, pid) == 100_000)
+    until(lambda: (served.root / "out" / "moments.jsonl").exists())
+    until(lambda: client.status()["own"]["cache.code.stored"] >= 1)
+    moments = [moment for moment, _ in zip(client.moments(0.1), range(3), strict=False)]
+    assert all("tally" in moment.probes for moment in moments)
+    assert client.ready() == (True, [])
+    assert served.stop() == 0
+    rows = [json.loads(line) for line in (served.root / "out" / "moments.jsonl").read_text().splitlines()]
+    assert len({row["time"][:4] for row in rows}) >= 2
+    assert all(json.loads(line)["time"] for line in served.log.splitlines())
+    client = served.start(spoil=JUMPING)
+    assert client.status()["own"]["cache.proofs.hits"] == 1
