@@ -26,7 +26,7 @@ probes = [{probes}]
 socket = "{root}/run/control.sock"
 [exporters.jsonl]
 path = "{root}/out/moments.jsonl"
-interval = "1s"
+interval = "{interval}"
 {more}
 """
 
@@ -34,11 +34,14 @@ interval = "1s"
 class RunningDaemon:
     """One daemon and its folder. `process` is None while it does not run."""
 
-    def __init__(self, root: Path, probes: str = '"probes.d/*.toml"', more: str = "", head: str = "") -> None:
+    def __init__(
+        self, root: Path, probes: str = '"probes.d/*.toml"', more: str = "", head: str = "", interval: str = "1s"
+    ) -> None:
         """Write its configuration; `head` comes before the first table, `more` after the last."""
         self.root = root
         self.process: subprocess.Popen[bytes] | None = None
         self._probes = probes
+        self._interval = interval
         self._clients: list[Client] = []
         root.chmod(0o700)
         for folder in ("out", "probes.d"):
@@ -66,7 +69,8 @@ class RunningDaemon:
     def configure(self, probes: str | None = None, more: str = "", head: str = "") -> None:
         """Write the configuration anew, as an editor does: another file under its name."""
         fresh = self.root / "tracerd.toml.new"
-        fresh.write_text(head + CONFIG.format(root=self.root, probes=probes or self._probes, more=more))
+        text = CONFIG.format(root=self.root, probes=probes or self._probes, interval=self._interval, more=more)
+        fresh.write_text(head + text)
         fresh.replace(self.config)
 
     def probe(self, name: str, object_file: Path = TALLY, attach: str = "on_getppid=syscall:getppid:enter") -> Path:
@@ -92,7 +96,7 @@ class RunningDaemon:
         spoil: str = "",
         stderr: int | None = None,
     ) -> Client:
-        """Start it, and wait until it has begun. `spoil` is code that its process runs first; `stderr` takes its log."""
+        """Start it, and wait until it has begun. `spoil` is code that it runs first; `stderr` takes its log."""
         code = f"import runpy\n{spoil}\nrunpy.run_module('tracerd.cli', run_name='__main__', alter_sys=True)"
         serve = ["-c", code] if spoil else ["-m", "tracerd.cli"]
         arguments = [*command, sys.executable, *serve, "serve", "--config", str(self.config)]
@@ -134,14 +138,18 @@ class RunningDaemon:
         """Kill it as an out-of-memory killer does."""
         self._end(signal.SIGKILL)
 
-    def _end(self, number: int) -> int:
+    def ended(self) -> int:
+        """Wait for the end of one that was told to end; returns its exit code."""
         assert self.process is not None
         while self._clients:
             self._clients.pop().close()
-        self.process.send_signal(number)
         code = self.process.wait(timeout=SECONDS)
         self.process = None
         return code
+
+    def _end(self, number: int) -> int:
+        self.signal(number)
+        return self.ended()
 
 
 @contextmanager
@@ -151,7 +159,7 @@ def daemon(root: Path, **options: str) -> Iterator[RunningDaemon]:
     try:
         yield made
     finally:
-        if made.process is not None and made.process.poll() is None:
+        if made.process is not None:
             made.kill()
 
 

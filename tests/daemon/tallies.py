@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
+from typing import Any
+
+from tests.daemon.running import RunningDaemon
 from tests.sources.live import start
 from tracerd.daemon.client import Client
+from tracerd.runtime.pins import Pins
 
 
 def total(client: Client) -> int:
@@ -26,3 +32,17 @@ def counted(client: Client, pid: int, probe: str = "") -> int:
     found = next(info for info in client.maps() if info.name == "by_process" and probe in ("", info.probe))
     values = next((row["values"] for row in client.entries(found.id)[0] if row["key"] == pid), [])
     return sum(values)
+
+
+def final_ledger(served: RunningDaemon, event: str) -> dict[str, Any]:
+    """Stop a daemon and return an event's balance as it exported it last: exact, whatever else this machine does."""
+    assert served.stop() == 0
+    rows = [json.loads(line) for line in (served.root / "out" / "moments.jsonl").read_text().splitlines()]
+    row: dict[str, Any] = [row for row in rows if row["kind"] == "ledger" and row["event"] == event][-1]["row"]
+    return row
+
+
+def final_total(served: RunningDaemon) -> int:
+    """Return the pinned count of a daemon that does not run."""
+    with closing(Pins(served.root / "state" / "pins", tidy=False)) as pins:
+        return int.from_bytes(pins.read("tally_total").snapshot.values.tobytes()[:8], "little")

@@ -57,7 +57,8 @@ class Service:
         )
         daemon.more_counts = {"api": self._api_counts, "log": self._log_counts}
         self._stopping = asyncio.Event()
-        self._reloads: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reload_waits = False
         self._watch = FileWatch(())
 
     async def run(self) -> None:
@@ -79,8 +80,9 @@ class Service:
             await self._server.stop()
 
     def stop(self) -> None:
-        """End `run`. From the event loop."""
+        """End `run`. From the event loop. A proof under way is broken off, and whatever waits for it is refused."""
         self._stopping.set()
+        self._beside(self._daemon.verifier.close)
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -98,19 +100,32 @@ class Service:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), LOOK_SECONDS)
             looks += 1
-            stalled = self._daemon.host.sources.stalled(STALLED_SECONDS)
-            if not stalled:
-                self._notifier.alive()
-            if looks % WATCH_EVERY == 0:
-                await asyncio.to_thread(self._look_at_files)
-            if looks % TELL_EVERY == 0:
-                self._log.tell()
-            if looks % SYNC_EVERY == 0:
-                await asyncio.to_thread(self._sync)
-            if looks % RETRY_EVERY == 0 and self._daemon.host.failed:
-                await asyncio.to_thread(self._daemon.retry)
-            if looks % REVIVE_EVERY == 0 and self._daemon.host.sources.failed():
-                await asyncio.to_thread(self._revive)
+            try:
+                await self._look(looks)
+            except Exception:  # one look is less than the daemon: the next one is a second away
+                LOG.exception("a look at the daemon's health failed")
+
+    async def _look(self, looks: int) -> None:
+        if not self._daemon.host.sources.stalled(STALLED_SECONDS):
+            self._notifier.alive()
+        await self._look_at_socket()
+        if looks % WATCH_EVERY == 0:
+            await asyncio.to_thread(self._look_at_files)
+        if looks % TELL_EVERY == 0:
+            self._log.tell()
+        if looks % SYNC_EVERY == 0:
+            await asyncio.to_thread(self._sync)
+        if looks % RETRY_EVERY == 0 and self._daemon.host.failed:
+            await asyncio.to_thread(self._daemon.retry)
+        if looks % REVIVE_EVERY == 0 and self._daemon.host.sources.failed():
+            await asyncio.to_thread(self._revive)
+
+    async def _look_at_socket(self) -> None:
+        try:
+            if await self._server.renew():
+                LOG.warning("the control socket was gone; it is made again")
+        except TracerdError as error:
+            LOG.error("the control socket is gone and cannot be made again: %s", error)
 
     def _look_at_files(self) -> None:
         if self._watch.changed(self._daemon.watched()):
@@ -131,13 +146,21 @@ class Service:
             LOG.error("a source cannot be opened anew: %s", error)
 
     def _reload_soon(self) -> None:
-        async def reload() -> None:
-            with contextlib.suppress(TracerdError):      # logged, and told by `status`
-                await asyncio.to_thread(self._reload_told)
+        """Reload in a thread, unless one waits that has not begun: it will read what is there now."""
+        if not self._reload_waits:
+            self._reload_waits = True
+            self._beside(self._reload_asked)
 
-        task = asyncio.get_running_loop().create_task(reload())
-        self._reloads.add(task)
-        task.add_done_callback(self._reloads.discard)
+    def _reload_asked(self) -> None:
+        self._reload_waits = False
+        with contextlib.suppress(TracerdError):          # logged, and told by `status`
+            self._reload_told()
+
+    def _beside(self, work: Callable[[], None]) -> None:
+        """Have a thread do something while the loop goes on."""
+        task = asyncio.get_running_loop().create_task(asyncio.to_thread(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _reload_told(self) -> Changes:
         self._notifier.reloading()

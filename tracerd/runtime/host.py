@@ -373,9 +373,11 @@ class Host:
         after = [*(each for each in self.loaded if each.name not in names), *new]
         taken = sum(each.statistics.memory_bytes for one in after for each in one.live.maps.values())
         links = sum(len(each.links) for each in after)
-        for what, have, most in (("probes", len(after), limits.probes), ("links", links, limits.links)):
-            if have > most:
-                raise RunError(what, f"{have} are more than the limit of {most}; raise limits.{what} or unload some")
+        if len(after) > limits.probes:
+            many = f"{len(after)} are more than the limit of {limits.probes}"
+            raise RunError("probes", f"{many}; raise limits.probes or unload some")
+        if links > limits.links:
+            raise RunError("links", f"{links} are more than {limits.links}, which is all there may be; detach some")
         if taken > limits.map_bytes:
             raise too_large(taken, limits.map_bytes)
 

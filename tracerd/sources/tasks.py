@@ -63,8 +63,11 @@ class Sweep:
         del self._todo[-SWEEP_THREADS:]
 
     def _begin_round(self, perf: Any) -> None:
+        try:
+            self._todo = list(thread_ids())
+        except OSError:              # no descriptor is left, say: names may be stale until the next try, in a second
+            return
         statistics: Any = ffi.new("struct tr_perf_statistics *")
         lib.tr_perf_statistics(perf, statistics)
         self._names = statistics.task_records_lost != self._lost
         self._lost = statistics.task_records_lost
-        self._todo = list(thread_ids())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.running import RunningDaemon, daemon
+from tests.daemon.running import RunningDaemon, daemon, until
 from tests.daemon.tallies import counted, hammer
 from tests.sources.live import need_live_events
 
@@ -25,7 +25,8 @@ def served(tmp_path: Path) -> Iterator[RunningDaemon]:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
     """One for a file's tests: each leaves it as it was."""
     need_live_events()
-    with daemon(tmp_path_factory.mktemp("daemon"), more="[limits]\nverify_seconds = 0.3\n") as made:
+    limits = "[limits]\nverify_seconds = 0.3\n"
+    with daemon(tmp_path_factory.mktemp("daemon"), more=limits, interval="100ms") as made:
         made.probe("tally")
         made.start()
         yield made
@@ -38,14 +39,5 @@ def running(shared: RunningDaemon) -> Iterator[RunningDaemon]:
     yield shared
     client = shared.client()
     calls = hammer(1000)
-    assert counted(client, calls) == 1000 or unsettled(shared, calls) == 1000
+    until(lambda: counted(client, calls) == 1000)
     assert client.status()["pid"] == pid
-
-
-def unsettled(shared: RunningDaemon, calls: int) -> int:
-    """Look again until the rings are empty."""
-    from tests.daemon.running import until
-
-    client = shared.client()
-    until(lambda: counted(client, calls) >= 1000)
-    return counted(client, calls)

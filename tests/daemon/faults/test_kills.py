@@ -1,4 +1,4 @@
-"""kill -9 at random moments while everything changes: what was acknowledged is there afterwards, and no half of the rest.
+"""kill -9 at random moments while everything changes: what was acknowledged is there, and no half of the rest.
 
 A model beside the daemon makes one change after the other. The daemon is killed at a moment that nobody chose, so the
 last change was either made or not; the start that follows must find one of the two.
@@ -125,12 +125,12 @@ def nothing_is_left(served: RunningDaemon, model: Model) -> None:
     assert names == {f"{pin}{end}" for pin in (*model.pins, "tally_total") for end in (".map", ".json")}
 
 
-@pytest.mark.parametrize("seed", (3, 4, 5))
+@pytest.mark.parametrize("seed", [3, 4, 5])
 def test_ten_kills_at_random_moments_leave_all_of_a_change_or_none(served: RunningDaemon, seed: int) -> None:
     """Attach, detach, load, unload, pin, unpin, reload; links, probes, pins and files agree after each start."""
     rng = random.Random(seed)
     client = served.start()
-    events = start("while True: hammer(1000, 0)")
+    events = start("import time\nwhile True: hammer(200, 0); time.sleep(0.005)")
     model, changes, least = found(client), 0, 0
     try:
         for _ in range(10):

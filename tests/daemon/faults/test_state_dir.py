@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -147,7 +146,7 @@ def test_a_removed_state_directory_is_made_again_for_every_kind_of_change(served
 
 @pytest.mark.parametrize("part", ["", "probes", "pins"])
 def test_a_link_in_its_place_is_not_followed(served: RunningDaemon, tmp_path: Path, part: str) -> None:
-    """Of the state directory or of a folder in it: what would be written there is refused, nothing is written outside."""
+    """Of the state directory or of a folder in it: a change is refused, and nothing is written outside."""
     client = served.start()
     place, outside = served.root / "state" / part, tmp_path / "outside"
     shutil.move(place, served.root / "away")
@@ -164,6 +163,6 @@ def test_a_link_in_its_place_is_not_followed(served: RunningDaemon, tmp_path: Pa
         assert [each for each in outside.rglob("*") if not each.is_dir()] == []
         assert [len(list((outside / each).iterdir())) for each in ("probes", "pins")] == [0, 0]
     finally:
-        os.unlink(place)
+        place.unlink()
         shutil.move(served.root / "away", place)
     does_all(client)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -35,7 +36,9 @@ LINGER_SECONDS = 1.0
 """How long the rest of a refused body is read, so that the client sees the refusal instead of a reset."""
 
 
-class _Removable(Protocol):
+class _LocalSocket(Protocol):
+    @property
+    def reachable(self) -> bool: ...
     def remove(self) -> None: ...
 
 
@@ -56,7 +59,8 @@ class ControlServer:
         self._service = Service(host, status, health, settings, Workers(settings.streams))
         self._runner: web.AppRunner | None = None
         self._servers: list[asyncio.AbstractServer] = []
-        self._unix: _Removable | None = None
+        self._unix: _LocalSocket | None = None
+        self._listen_again: Callable[[], Awaitable[None]] | None = None
         self.tcp_port = 0
 
     async def start(self) -> None:
@@ -89,7 +93,8 @@ class ControlServer:
         await self._runner.setup()
         server = self._runner.server
         assert server is not None
-        await self._listen_locally(api.gates, server)
+        self._listen_again = partial(self._listen_locally, api.gates, server)
+        await self._listen_again()
         if settings.tcp_listen:
             await self._listen_tcp(api.gates, server)
 
@@ -122,6 +127,22 @@ class ControlServer:
             raise RunError(self._settings.tcp_listen, f"cannot listen there: {error.strerror}") from error
         self._servers.append(listening)
         self.tcp_port = listening.sockets[0].getsockname()[1]
+
+    async def renew(self) -> bool:
+        """Listen anew if somebody removed the socket's file; who is connected stays so. True if it was necessary.
+
+        Raises:
+            ConfigError, NotPermitted, RunError: as `start`; it is tried again at the next call.
+        """
+        gone = self._unix
+        if gone is None or gone.reachable or self._listen_again is None:
+            return False
+        self._local, before = None, self._servers[0]
+        await self._listen_again()
+        self._servers.remove(before)
+        before.close()
+        gone.remove()
+        return True
 
     async def stop(self) -> None:
         """Answer what is on its way, end the streams, remove the socket."""

@@ -75,12 +75,20 @@ class UnixSocket:
             raise
         return cls(path, made, (about.st_dev, about.st_ino))
 
+    @property
+    def reachable(self) -> bool:
+        """False once its file was removed, or another is in its place."""
+        try:
+            about = self.path.lstat()
+        except OSError:
+            return False
+        return (about.st_dev, about.st_ino) == self.identity
+
     def remove(self) -> None:
         """Close it and remove its file, if that is still ours."""
         self.socket.close()
-        with suppress(OSError):
-            about = self.path.lstat()
-            if (about.st_dev, about.st_ino) == self.identity:
+        if self.reachable:
+            with suppress(OSError):
                 self.path.unlink()
 
 
