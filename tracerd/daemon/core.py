@@ -150,6 +150,7 @@ class Daemon:
         """Stop all events, deliver what is in the buffers, export a last time; at most that long for the exporters."""
         for error in self.host.stop():
             LOG.error("a source did not end well: %s", error)
+        self.inspector.forget_moment()       # the last export tells the end, not what was shared just before it
         self.exporting.stop(seconds=seconds)
 
     def close(self) -> None:

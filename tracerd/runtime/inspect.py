@@ -134,6 +134,11 @@ class Inspector:
                 last = self._moment = self._take()
             return last
 
+    def forget_moment(self) -> None:
+        """Share no copy from before: something has ended, and whoever asks next is to see it."""
+        with self._taking:
+            self._moment = None
+
     def _take(self) -> Moment:
         host = self._host
         moments = {moment.name: moment for moment in self._each(_probe_moment)}
