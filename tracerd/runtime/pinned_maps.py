@@ -84,7 +84,8 @@ class PinnedMaps:
             self._unsettled.pop(id(made), None)
         made.close()
         if found is not None and found.unsettled and found.name:
-            self._forget(found.name)
+            with suppress(TracerdError):     # the refusal of the load says enough; the file is an empty map
+                self.pins.remove(found.name)
 
     def pin_of(self, made: Map) -> str:
         """Return the pin a map lives in, or ""."""
