@@ -82,7 +82,7 @@ def test_a_storm_of_processes_is_counted_and_costs_no_memory(served: RunningDaem
 
 
 def test_a_pump_that_dies_is_told_revived_and_counted(served: RunningDaemon) -> None:
-    """`ready` names the source and the cause; it is opened anew by itself; what came between is not seen."""
+    """`ready` names the source and the cause; it is opened anew by itself; what came between waited in the rings."""
     trigger = served.root / "trigger"
     client = served.start(spoil=DYING_PUMP.format(trigger=str(trigger)))
     pid = hammer(1000)
@@ -92,10 +92,12 @@ def test_a_pump_that_dies_is_told_revived_and_counted(served: RunningDaemon) -> 
     (reason,) = client.ready()[1]
     assert "has ended" in reason
     assert "Input/output error" in reason
+    meanwhile = hammer(1000)
     until(lambda: client.ready() == (True, []), what="a revival")
     assert client.status()["own"]["sources.revived"] == 1
-    pid = hammer(1000)
-    until(lambda: counted(client, pid) == 1000)
+    later = hammer(1000)
+    until(lambda: counted(client, later) == 1000)
+    assert counted(client, meanwhile) == 1000        # it waited in the rings
     assert final_ledger(served, GETPPID)["missing"] == 0
 
 
