@@ -129,6 +129,7 @@ def nothing_is_left(served: RunningDaemon, model: Model) -> None:
 def test_ten_kills_at_random_moments_leave_all_of_a_change_or_none(served: RunningDaemon, seed: int) -> None:
     """Attach, detach, load, unload, pin, unpin, reload; links, probes, pins and files agree after each start."""
     rng = random.Random(seed)
+    served.configure(head='code_integrity = "enforce"\n')       # starts sooner
     client = served.start()
     events = start("import time\nwhile True: hammer(200, 0); time.sleep(0.005)")
     model, changes, least = found(client), 0, 0
