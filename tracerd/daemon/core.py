@@ -137,6 +137,10 @@ class Daemon:
 
     def watched(self) -> list[Path]:
         """Return the files whose change means a reload: the configuration, its probes and their objects."""
+        return self.named() + [each.live.probe.object for each in self.host.loaded if each.origin == "config"]
+
+    def named(self) -> list[Path]:
+        """Return the configuration and the files of its probes: what there is before one is loaded."""
         config = self.config
         files = [config.path] if config.path is not None else []
         for entry in config.probes:
@@ -144,7 +148,7 @@ class Daemon:
                 files += [Path(file) for file in files_of(entry, config) if "/" in file]
             except TracerdError:
                 continue                 # it is gone: that its folder's other files are watched is enough
-        return files + [each.live.probe.object for each in self.host.loaded if each.origin == "config"]
+        return files
 
     def stop(self, seconds: float) -> None:
         """Stop all events, deliver what is in the buffers, export a last time; at most that long for the exporters."""

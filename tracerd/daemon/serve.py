@@ -70,8 +70,9 @@ class Service:
         self._take_signals()
         await self._server.start()
         try:
+            before = FileWatch(self._daemon.named())
             await asyncio.to_thread(self._daemon.begin)
-            self._watch = FileWatch(self._daemon.watched())
+            self._watch = FileWatch(self._daemon.watched(), missed=before.differs(self._daemon.named()))
             self._notifier.ready(self._summary())
             await self._look_after()
         finally:

@@ -11,9 +11,14 @@ Seen = dict[Path, tuple[int, int, int] | None]
 class FileWatch:
     """Tells when one of some files has become another. What changes twice between two looks has changed once."""
 
-    def __init__(self, files: Iterable[Path]) -> None:
+    def __init__(self, files: Iterable[Path], *, missed: bool = False) -> None:
+        """`missed`: something has changed already since the files were read."""
         self._seen = _look(files)
-        self._changing = False
+        self._changing = missed
+
+    def differs(self, files: Iterable[Path]) -> bool:
+        """True if they are not those of the last look, or not as they were."""
+        return _look(files) != self._seen
 
     def changed(self, files: Iterable[Path]) -> bool:
         """Look; true once when something is different from last time and has then stayed the same for one look, so that

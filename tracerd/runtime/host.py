@@ -380,7 +380,7 @@ class Host:
             many = f"{len(after)} are more than the limit of {limits.probes}"
             raise RunError("probes", f"{many}; raise limits.probes or unload some")
         if links > limits.links:
-            raise RunError("links", f"{links} are more than {limits.links}, which is all there may be; detach some")
+            raise RunError("links", f"{links} are more than the limit of {limits.links}; detach some")
         if taken > limits.map_bytes:
             raise too_large(taken, limits.map_bytes)
 
