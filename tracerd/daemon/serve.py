@@ -34,6 +34,7 @@ SYNC_EVERY = 30                  # looks between two syncs of pinned maps
 REVIVE_EVERY = 10                # looks between two tries to open failed sources anew
 RETRY_EVERY = 60                 # looks between two tries to load failed probes
 STALLED_SECONDS = 20.0           # a pump that has not turned for so long is stuck: the watchdog may restart us
+LAST_CHANGE_SECONDS = 0.5        # for a reload that is under way when we are told to stop
 LAST_EXPORT_SECONDS = 1.0
 
 
@@ -77,6 +78,8 @@ class Service:
             await self._look_after()
         finally:
             self._notifier.stopping()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=LAST_CHANGE_SECONDS)
             await asyncio.to_thread(self._daemon.stop, LAST_EXPORT_SECONDS)
             await self._server.stop()
 
@@ -149,7 +152,7 @@ class Service:
 
     def _reload_soon(self) -> None:
         """Reload in a thread, unless one waits that has not begun: it will read what is there now."""
-        if not self._reload_waits:
+        if not self._reload_waits and not self._stopping.is_set():
             self._reload_waits = True
             self._beside(self._reload_asked)
 
