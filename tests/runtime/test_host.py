@@ -131,7 +131,7 @@ def test_what_failed_for_a_passing_reason_is_tried_again(made: Made) -> None:
 
 @pytest.mark.parametrize(("limits", "says"), [
     (HostLimits(probes=1), "2 are more than the limit of 1"),
-    (HostLimits(links=1), "2 are more than 1"),
+    (HostLimits(links=1), "2 are more than the limit of 1"),
     (HostLimits(map_bytes=1000), "more than the limit of 0 MiB"),
 ])  # fmt: skip
 def test_limits_are_of_all_probes_together(tmp_path: Path, honest: Verifier, limits: HostLimits, says: str) -> None:

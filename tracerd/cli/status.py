@@ -27,6 +27,8 @@ def command(client: Client, as_json: bool) -> None:
     click.echo(f"tracerd {status['version']}, up {duration(status['uptime_s'] * 1e9)}: {things}")
     for reason in reasons:
         click.echo(f"{'note' if ready else 'not ready'}: {printable(reason)}")
+    for note in status.get("notes", ()):
+        click.echo(f"note: {printable(note)}")
     _section("programs", [_program(row) for row in status["programs"]])
     _section("events", [_balance(event, row) for event, row in status["ledger"].items()])
     _section("exporters", [_exporter(row) for row in status["exporters"]])

@@ -60,12 +60,21 @@ class ViewSection(StrictTable):
         return ViewSpec(self.name, self.map, tuple(ColumnSpec(**dict(c)) for c in self.columns), self.sort, self.rows)
 
 
+class MapSection(StrictTable):
+    """[[map]]: what a daemon does with a map when it fills up; without this section, nothing."""
+
+    name: str
+    expire: Literal["process-exit"]
+    pid: str                     # which field of the key is the process: "key.pid"
+
+
 class ProbeFile(StrictTable):
     """A whole probe.toml."""
 
     probe: ProbeSection
     attach: tuple[AttachSection, ...] = Field(default=(), max_length=MOST_ATTACH)
     view: tuple[ViewSection, ...] = Field(default=(), max_length=MOST_VIEWS)
+    map: tuple[MapSection, ...] = Field(default=(), max_length=MOST_VIEWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class Probe:
     attach: tuple[tuple[str, str], ...]      # (program, source)
     views: tuple[ViewSpec, ...]
     description: str = ""
+    expire: tuple[tuple[str, str], ...] = ()     # (map, field of its key that is a process id)
 
 
 def read_probe(path: Path) -> Probe:
@@ -103,4 +113,5 @@ def parse_probe(text: str, folder: Path, where: str) -> Probe:
         attach=tuple((attach.program, attach.source) for attach in file.attach),
         views=tuple(view.spec() for view in file.view),
         description=file.probe.description,
+        expire=tuple((each.name, each.pid) for each in file.map),
     )

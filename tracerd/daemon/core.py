@@ -130,6 +130,16 @@ class Daemon:
             self.revived += 1
             LOG.warning("source opened anew", extra=fields(source=kind))
 
+    def detached(self) -> dict[str, str]:
+        """Return the probes some of whose declared links were taken away at run time, and which."""
+        told = {}
+        for each in self.host.loaded:
+            have = {(link.program, link.source) for link in each.links}
+            gone = [pair for pair in each.live.probe.attach if pair not in have]
+            if gone:
+                told[each.name] = ", ".join(f"{program} from {source}" for program, source in gone)
+        return told
+
     def retry(self) -> None:
         """Try again to load what failed for a reason that may have passed."""
         for name in self.host.retry():

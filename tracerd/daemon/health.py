@@ -36,6 +36,10 @@ def status(daemon: Daemon) -> dict[str, object]:
         "uptime_s": (time.monotonic_ns() - daemon.host.started_ns) / 1e9,
         "ready": ready,
         "reasons": list(reasons),
+        "notes": [
+            f"probe {name!r}: detached by hand: {links}; tracerd attach brings it back"
+            for name, links in sorted(daemon.detached().items())
+        ],
         "probes": [asdict(info) for info in look.probes()],
         "programs": [asdict(info) for info in look.programs()],
         "maps": [asdict(info) for info in look.maps()],
@@ -90,6 +94,12 @@ def own_metrics(daemon: Daemon) -> dict[str, float]:
 def _reasons(daemon: Daemon) -> Iterator[str]:
     for probe in daemon.host.failed:
         yield f"probe {probe.name!r} is not loaded: {probe.failed}"
+    for info in daemon.inspector.maps():
+        if info.refused and info.kind != "ringbuf" and info.entries >= info.max_entries:
+            yield (
+                f"map {info.name!r} of probe {info.probe!r} is full: {info.refused:,} updates were refused; raise its "
+                f"max_entries, or have it expire ([[map]] in its probe.toml)"
+            )
     for source, why in daemon.host.sources.failed().items():
         yield f"source {source!r} has ended: {why}"
     for exporter in daemon.exporting.statistics():

@@ -29,6 +29,7 @@ LOG = logging.getLogger("tracerd.daemon")
 
 LOOK_SECONDS = 1.0
 WATCH_EVERY = 2                  # looks between two at the files
+EXPIRE_EVERY = 10                # looks between two at maps that fill up with ended processes
 TELL_EVERY = 10                  # looks between two words on log records that were held back
 SYNC_EVERY = 30                  # looks between two syncs of pinned maps
 REVIVE_EVERY = 10                # looks between two tries to open failed sources anew
@@ -118,6 +119,8 @@ class Service:
             await asyncio.to_thread(self._look_at_files)
         if looks % TELL_EVERY == 0:
             self._log.tell()
+        if looks % EXPIRE_EVERY == 0:
+            await asyncio.to_thread(daemon.host.expire)
         if looks % SYNC_EVERY == 0:
             await asyncio.to_thread(self._sync)
         if looks % RETRY_EVERY == 0 and daemon.host.failed:

@@ -289,6 +289,13 @@ class Host:
             self.maps.unpin(name)
             self._remember(self._saved.without_pin(name))
 
+    def expire(self) -> None:
+        """Let entries of ended processes make room where a map that says so fills up."""
+        for each in self.loaded:
+            with suppress(NotFound), each.used() as live:        # unloaded in this moment
+                for expiring in live.expiring:
+                    expiring.sweep(live.maps[expiring.map])
+
     def stop(self) -> list[TracerdError]:
         """Stop all events and deliver what is in the buffers. Everything can still be looked at."""
         with self._changing:

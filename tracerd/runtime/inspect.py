@@ -216,6 +216,7 @@ class Inspector:
             per_cpu=found.cpus,
             read_only=found.read_only,
             pin=self._host.maps.pin_of(found),
+            expired=sum(expiring.expired for expiring in each.live.expiring if expiring.map == name),
         )
 
     def _pin(self, name: str, used: MapInfo | None) -> PinInfo:

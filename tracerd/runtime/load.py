@@ -11,6 +11,7 @@ from tracerd.elf.load import load
 from tracerd.elf.spec import MapSpec, ObjectSpec
 from tracerd.platforms.linux import LINUX
 from tracerd.platforms.model import MapKind, Platform
+from tracerd.runtime.expiry import Expiring, expiring_maps
 from tracerd.runtime.program import Program, prove
 from tracerd.runtime.rings import RingReader, rings_of
 from tracerd.runtime.tables import ProbeViews
@@ -34,6 +35,7 @@ class LoadedProbe:
     views: ProbeViews
     rings: tuple[RingReader, ...]
     release: Callable[[Map], None] = Map.close
+    expiring: tuple[Expiring, ...] = ()
 
     def snapshot(self) -> dict[str, MapSnapshot]:
         """Copy every map with keys; constant data is left out."""
@@ -78,6 +80,7 @@ def load_probe(
     choice = choice_here(asked, integrity)
     spec = load(probe.object)
     views = ProbeViews(probe.views, spec)
+    expiring = expiring_maps(probe, spec, LINUX)
     names = [name for name, _ in probe.attach] or [program.name for program in spec.programs]
     proved = prove(verifier, spec, names, LINUX, options)
     maps_of = maps_of or AnonymousMaps()
@@ -93,7 +96,7 @@ def load_probe(
             maps_of.release(each)
         raise
     by_name = {each.name: each for each in maps}
-    return LoadedProbe(probe, spec, by_name, programs, views, rings_of(maps), maps_of.release)
+    return LoadedProbe(probe, spec, by_name, programs, views, rings_of(maps), maps_of.release, expiring)
 
 
 class Maps(Protocol):

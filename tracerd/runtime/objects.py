@@ -61,6 +61,7 @@ class MapInfo:
     per_cpu: int                 # value slots; 1 if not per-CPU
     read_only: bool
     pin: str = ""                # its pin's name
+    expired: int = 0             # entries of ended processes that made room for others
 
 
 @dataclass(frozen=True, slots=True)
