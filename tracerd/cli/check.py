@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from tracerd.cli.options import Global
+from tracerd.cli.options import ANY_PATH, Global
 from tracerd.cli.output import counted, json_option, print_json, printable
 from tracerd.daemon.checks import check, verdict
 from tracerd.daemon.finding import Finding
 
 
 @click.command("check")
-@click.option("--config", "path", type=click.Path(path_type=Path), help="Instead of /etc/tracerd/tracerd.toml.")
+@click.option("--config", "path", type=ANY_PATH, help="Instead of /etc/tracerd/tracerd.toml.")
 @json_option
 @click.pass_obj
 def command(options: Global, path: Path | None, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import click
 
 from tracerd import __version__
 from tracerd.cli.exits import FAILED, exit_code
-from tracerd.cli.options import CONFIG, Global
+from tracerd.cli.options import ANY_PATH, CONFIG, Global
 from tracerd.errors import TracerdError
 
 COMMANDS = {
@@ -64,8 +64,8 @@ class LazyGroup(click.Group):
     default="auto",
     help="enforce: behave as if the machine forbade dynamic code, and lock the door (interpreter only).",
 )
-@click.option("--socket", type=click.Path(path_type=Path), help="The socket of the daemon to talk to.")
-@click.option("--config", type=click.Path(path_type=Path), help="The daemon's configuration. [default: " f"{CONFIG}]")
+@click.option("--socket", type=ANY_PATH, help="The socket of the daemon to talk to.")
+@click.option("--config", type=ANY_PATH, help="The daemon's configuration. [default: " f"{CONFIG}]")
 @click.pass_context
 def cli(ctx: click.Context, code_integrity: str, socket: Path | None, config: Path | None) -> None:
     """Run verified eBPF programs against the events of this machine.

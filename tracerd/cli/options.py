@@ -17,6 +17,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 CONFIG = Path("/etc/tracerd/tracerd.toml")
 """The daemon's configuration, where no other is named."""
 
+ANY_PATH = click.Path(path_type=Path, readable=False)
+"""A path that whoever opens it judges: click would call a refusal of the system a mistake in usage."""
+
 
 @dataclass(frozen=True, slots=True)
 class Global:

@@ -24,7 +24,7 @@ from tracerd.daemon.startup import prepare
 
 
 @click.command("serve")
-@click.option("--config", "path", type=click.Path(path_type=Path), help="Instead of /etc/tracerd/tracerd.toml.")
+@click.option("--config", "path", type=ANY_PATH, help="Instead of /etc/tracerd/tracerd.toml.")
 @click.pass_obj
 def command(options: Global, path: Path | None) -> None:
     """Run the daemon until SIGTERM. SIGHUP, or a change of its files, makes it read its configuration again."""
