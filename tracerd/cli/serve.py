@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from tracerd.cli.options import ANY_PATH, Global  # noqa: E402
+from tracerd.cli.options import ANY_PATH, Global
 from tracerd.config.daemon import DaemonConfig, read_config
 from tracerd.daemon.core import Daemon
 from tracerd.daemon.logs import start_logging
