@@ -92,12 +92,11 @@ class Service:
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
         stop, reload = self.stop, self._reload_soon
-        handlers: dict[str, Callable[[], None]] = {"SIGTERM": stop, "SIGINT": stop, "SIGHUP": reload}
+        handlers: dict[str, Callable[[], None]] = {"SIGTERM": stop, "SIGINT": stop, "SIGBREAK": stop, "SIGHUP": reload}
         for name, handler in handlers.items():
             number = getattr(signal, name, None)
             if number is not None:
-                with contextlib.suppress(NotImplementedError):   # Windows: the console's events come as SIGINT
-                    loop.add_signal_handler(number, handler)
+                _handle(loop, number, handler)
 
     async def _look_after(self) -> None:
         looks = 0
@@ -194,6 +193,15 @@ class Service:
 
     def _log_counts(self) -> Mapping[str, float]:
         return {"dropped": float(self._log.dropped), "held": float(self._log.held)}
+
+
+def _handle(loop: asyncio.AbstractEventLoop, number: int, handler: Callable[[], None]) -> None:
+    """Have the loop call a handler at a signal. Windows (not run there) has no other way than the interpreter's: a
+    console that is closed comes as SIGBREAK."""
+    try:
+        loop.add_signal_handler(number, handler)
+    except NotImplementedError:
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(handler))
 
 
 async def serve(
