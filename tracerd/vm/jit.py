@@ -90,13 +90,13 @@ class Compiler:
         Raises:
             RunError: LLVM refuses the module; it is our mistake, not the program's.
         """
-        with self._lock:
+        with self._lock, llvm.create_context() as context:       # its own: the global one keeps every constant for ever
             try:
-                module = llvm.parse_assembly(lowered.text)
-                module.verify()
+                module = llvm.parse_assembly(lowered.text, context)
             except RuntimeError as error:
                 raise RunError("jit", f"LLVM refuses the module: {error}") from error
             with module:
+                self._verify(module)
                 self._optimise(module)
                 return bytes(self._machine.emit_object(module))
 
@@ -122,9 +122,16 @@ class Compiler:
 
     def assembly(self, lowered: Lowered) -> str:
         """Return the optimised machine code as text, for `prog disasm` and tests."""
-        with self._lock, llvm.parse_assembly(lowered.text) as module:
+        with self._lock, llvm.create_context() as context, llvm.parse_assembly(lowered.text, context) as module:
             self._optimise(module)
             return str(self._machine.emit_assembly(module))
+
+    @staticmethod
+    def _verify(module: llvm.ModuleRef) -> None:
+        try:
+            module.verify()
+        except RuntimeError as error:
+            raise RunError("jit", f"LLVM refuses the module: {error}") from error
 
     def _optimise(self, module: llvm.ModuleRef) -> None:
         """Run LLVM's default pipeline without its vectorisers: with them a checksum took 2.4 times as long."""
