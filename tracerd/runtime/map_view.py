@@ -47,7 +47,7 @@ class MapView:
         """Return at most `limit` entries: {"key", "value"}, or {"key", "values"} with one value per CPU slot.
 
         Raises:
-            RunError: it has no keys, or so many entries would be too much at once: a byte becomes an object of Python's.
+            RunError: it has no keys, or so many entries would be too much: a byte becomes an object of Python's.
         """
         copied = self.snapshot()
         size = min(limit, len(copied.keys)) * (self._map.key_size + self._map.value_size * self._map.cpus)
