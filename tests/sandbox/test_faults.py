@@ -224,3 +224,27 @@ def belongings() -> tuple[int, int, int]:
     """Count this process's descriptors, children (zombies too) and threads."""
     children = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
     return len(list(Path("/proc/self/fd").iterdir())), len(children), threading.active_count()
+
+
+def test_the_last_words_of_a_process_that_does_not_get_ready_are_the_reason(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One printable sentence with what it needs; its traceback reaches neither log nor terminal."""
+    died = pytest.raises(VerifierUnavailable, match="not verified: the verifier process ended")
+    with broken(monkeypatch, before="raise ValueError('no \\x1b[2Jluck' + 'x' * 500)") as verifier, died as caught:
+        verifier.verify(job(SAFE))
+    told = str(caught.value)
+    assert "(exit status 1): ValueError: no [2Jluckxxx" in told
+    assert told.endswith(f"must be able to read {process.ROOT} and to run {process.sys.executable} "
+                         "without any capability")  # fmt: skip
+    assert len(told) < 700
+    assert told.isprintable()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_process_that_finds_another_package_says_where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It may not read ours, and another one is installed: that is no upgrade."""
+    found = pytest.raises(VerifierUnavailable, match=f"found another tracerd, in {tmp_path}; user .* must be able to")
+    elsewhere = f"import tracerd; tracerd.__file__ = '{tmp_path}/tracerd/__init__.py'"
+    with broken(monkeypatch, before=elsewhere) as verifier, found:
+        verifier.verify(job(SAFE))

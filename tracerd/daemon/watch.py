@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-Seen = dict[Path, tuple[int, int, int] | None]
+Seen = dict[Path, tuple[int, ...] | None]
 
 
 class FileWatch:
@@ -40,5 +40,7 @@ def _look(files: Iterable[Path]) -> Seen:
         except OSError:
             seen[file] = None
         else:
-            seen[file] = (status.st_ino, status.st_mtime_ns, status.st_size)
+            # The change time, mode and owner too: a file that was not trusted is mended by chmod and chown alone.
+            seen[file] = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size,
+                          status.st_mode, status.st_uid, status.st_gid)  # fmt: skip
     return seen

@@ -7,8 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
 
+import tracerd
 from tracerd.verifier.analysis import analyse
 from tracerd.verifier.code import proving_code
 from tracerd.verifier.job import Job, Verdict
@@ -20,10 +22,10 @@ def main() -> None:
     # The answer pipe is ours alone: a stray print must not end up in it.
     os.dup2(sys.stdout.fileno(), wire.ANSWERS)
     answers = os.fdopen(wire.ANSWERS, "wb")
-    code = proving_code()
+    code, place = proving_code(), str(Path(tracerd.__file__).parents[1])
     walls = confine(memory_mb=int(sys.argv[1]))
     gc.freeze()
-    wire.send(answers, wire.Hello(walls, code))
+    wire.send(answers, wire.Hello(walls, code, place))
     serve(sys.stdin.buffer, answers, grace_seconds=float(sys.argv[2]))
 
 

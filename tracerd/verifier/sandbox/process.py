@@ -42,6 +42,10 @@ END_SECONDS = 1.0
 """How long a process may take to end once its pipes are closed, and to die once it is killed."""
 
 
+MOST_COMPLAINTS, MOST_TOLD = 64 << 10, 300
+"""Bytes read of what a process says that does not get ready (a pipe has no more), and letters told of it."""
+
+
 class Broken(Exception):
     """The process is of no use any more; the text says why."""
 
@@ -58,10 +62,12 @@ class Process:
             [sys.executable, "-I", "-c", BOOT, str(ROOT), str(memory_mb), str(grace_seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,          # until its walls are up, which silence it
             env=_environment(),
             close_fds=True,
         )
         self._jobs, self._answers = cast(BinaryIO, self._popen.stdin), cast(BinaryIO, self._popen.stdout)
+        self._complaints = cast(BinaryIO, self._popen.stderr)
 
     @property
     def pid(self) -> int:
@@ -82,7 +88,9 @@ class Process:
             with self._within(START_SECONDS, "was not ready"):
                 hello = wire.receive_hello(self._answers)
             if hello is None:
-                raise Broken(self._epitaph())
+                raise Broken(self._stillborn())
+            if hello.place != str(ROOT):
+                raise Broken(f"its process found another tracerd, in {hello.place}; {_who_must_read()}")
             if hello.code != self._code:
                 # Ours is in memory, its on disk: it may know helpers or contexts that our engines do not.
                 raise Broken("its process is of another version of tracerd or Python; restart tracerd after upgrades")
@@ -114,7 +122,7 @@ class Process:
         """Close the pipes, which tells a living process to end, and see to it that it does. May be called twice."""
         if self._overran.is_set():
             self.kill()
-        for stream in (self._jobs, self._answers):
+        for stream in (self._jobs, self._answers, self._complaints):
             with contextlib.suppress(OSError):    # what a dead process did not read is of no use
                 stream.close()
         if not self._ended():
@@ -150,6 +158,16 @@ class Process:
         self._overran.set()
         self.kill()
 
+    def _stillborn(self) -> str:
+        """Say why it ended before its walls were up, in the last words of what it said itself."""
+        told = self._epitaph()
+        if not self.gone:
+            return told
+        lines = self._complaints.read(MOST_COMPLAINTS).decode("utf-8", "replace").split("\n")
+        last = next((line for line in reversed(lines) if line[:1].strip()), "")   # what is indented is a place
+        said = "".join(letter for letter in last[:MOST_TOLD] if letter.isprintable())
+        return f"{told}: {said}; {_who_must_read()}" if said else told
+
     def _epitaph(self) -> str:
         if not self._ended():
             return "the verifier process closed its pipe"
@@ -158,6 +176,12 @@ class Process:
 
 def _how(status: int) -> str:
     return f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+
+
+def _who_must_read() -> str:
+    """Say what the process needs: it is started without the capabilities by which this one may read everything."""
+    user = f"user {os.geteuid()}" if hasattr(os, "geteuid") else "this user"
+    return f"{user} must be able to read {ROOT} and to run {sys.executable} without any capability"
 
 
 def _environment() -> dict[str, str]:

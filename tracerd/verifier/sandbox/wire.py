@@ -39,6 +39,7 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
 
     walls: tuple[Wall, ...]
     code: bytes                          # `verifier.code.proving_code`
+    place: str = ""                      # the folder that its package `tracerd` is in
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failure"):
