@@ -55,6 +55,15 @@ class JsonLines:
         self._target = target
         self._unchanged = Unchanged()
 
+    def ready(self) -> None:
+        """Open the target.
+
+        Raises:
+            ExportError: it is refused.
+        """
+        if not self._target.open():
+            self._unchanged.forget()
+
     def export(self, moment: Moment) -> None:
         """Write a moment: of its tables the rows that the target does not have as they are now, unless told otherwise.
 
@@ -62,8 +71,7 @@ class JsonLines:
             ExportError: the target cannot be written; nothing of the moment is in it then, and none of its rows counts
                 as written.
         """
-        if not self._target.open():      # first: what is refused is refused before the work, also at a daemon's stop
-            self._unchanged.forget()
+        self.ready()                     # again: a moment was taken since
         tables = table_lines(moment, self._section.tables) if "table" in self._section.kinds else []
         others = other_lines(moment, self._section.kinds)
         marks = self._marks(tables)
