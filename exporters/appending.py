@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from tracerd.config.trust import distrusted
@@ -41,19 +42,43 @@ class AppendedFile:
         self._max_bytes = max_bytes
         self._keep = keep
         self._fd = -1
+        self._left: tuple[int, int, int] | None = None       # which file it was after the last append, and how long
 
-    def append(self, data: bytes) -> None:
-        """Write whole lines; on any failure the file is as it was.
+    def open(self) -> bool:
+        """Open the file if it is not, or no longer the one of that name.
+
+        Return whether all that was appended last is still in it: False for the first time, and once somebody has moved
+        the file away, removed or emptied it.
 
         Raises:
-            ExportError: the file cannot be written, is not a file we may trust, or another process writes it.
+            ExportError: the file cannot be opened, is not a file we may trust, or another process writes it.
         """
-        try:
-            size = self._ready(len(data))
-            self._write(data, size)
-        except OSError as error:
-            self.close()                 # opened anew the next time: by then it may be another file
-            raise ExportError(str(self.path), error.strerror or str(error)) from error
+        with self._told():
+            if self._fd >= 0 and not self._still_ours():
+                self.close()
+            if self._fd < 0:
+                self._open()
+            now, left = self._place(), self._left
+            return left is not None and now[:2] == left[:2] and now[2] >= left[2]
+
+    def make_room(self, more: int) -> bool:
+        """Rotate the file if it would grow beyond its limit. Return whether it was. Once it is open."""
+        with self._told():
+            size = os.fstat(self._fd).st_size
+            if not (self._max_bytes and size and size + more > self._max_bytes):
+                return False
+            self._rotate()
+            return True
+
+    def append(self, data: bytes) -> None:
+        """Write whole lines; on any failure the file is as it was. Once it is open.
+
+        Raises:
+            ExportError: the file cannot be written.
+        """
+        with self._told():
+            self._write(data, os.fstat(self._fd).st_size)
+            self._left = self._place()
 
     def close(self) -> None:
         """May be called twice."""
@@ -61,17 +86,18 @@ class AppendedFile:
             os.close(self._fd)
             self._fd = -1
 
-    def _ready(self, more: int) -> int:
-        """Open the file if it is not, or no longer the one of that name; rotate it if it is full. Return its size."""
-        if self._fd >= 0 and not self._still_ours():
-            self.close()
-        if self._fd < 0:
-            self._open()
-        size = os.fstat(self._fd).st_size
-        if self._max_bytes and size and size + more > self._max_bytes:
-            self._rotate()
-            size = os.fstat(self._fd).st_size
-        return size
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.close()                 # opened anew the next time: by then it may be another file
+            raise ExportError(str(self.path), error.strerror or str(error)) from error
+
+    def _place(self) -> tuple[int, int, int]:
+        """Return which file it is, and how long."""
+        status = os.fstat(self._fd)
+        return status.st_dev, status.st_ino, status.st_size
 
     def _still_ours(self) -> bool:
         """False once somebody (logrotate) has moved the file away or removed it."""

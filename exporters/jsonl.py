@@ -1,27 +1,20 @@
-"""JSON lines: every row of every table, every ledger, program, map and ring as one object (docs/exporters.md)."""
+"""JSON lines: the changed rows of every table, every ledger, program, map and ring as objects (docs/exporters.md)."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from itertools import compress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
-import msgspec
-import numpy as np
 from pydantic import AfterValidator, Field
 
 from exporters.appending import AppendedFile
+from exporters.lines import BEGINS, KINDS, Kind, TableLines, dated, other_lines, table_lines
 from exporters.streaming import Stream
+from exporters.unchanged import Marks, Unchanged, marks_of
 from tracerd.config.strict import StrictTable, validate
 from tracerd.config.units import seconds_from, size_from
-from tracerd.snapshot import Ledger, Moment, ProgramStatistics
-
-Kind = Literal["table", "ledger", "program", "map", "ring", "own"]
-KINDS: tuple[Kind, ...] = ("table", "ledger", "program", "map", "ring", "own")
-_BEGINS = b'{"time":"'
+from tracerd.snapshot import Moment
 
 
 def _target_path(path: str) -> str:
@@ -38,34 +31,77 @@ class Section(StrictTable):
     max_bytes: Annotated[int, size_from("0", "1024GiB")] = 64 << 20      # 0: never rotated by us
     keep: Annotated[int, Field(strict=True, ge=0, le=1000)] = 4          # FILE.1 … FILE.4
     kinds: tuple[Kind, ...] = KINDS
+    rows: Literal["changed", "all"] = "changed"
     tables: tuple[str, ...] = ("*",)                                     # "PROBE/TABLE" or "PROBE", with wildcards
 
 
 class _Target(Protocol):
+    def open(self) -> bool:
+        """Make ready, or raise ExportError. False if what was appended last is not in it, or no longer."""
+
+    def make_room(self, more: int) -> bool:
+        """True if the target had to be begun anew for that many bytes."""
+
     def append(self, data: bytes) -> None: ...
     def close(self) -> None: ...
 
 
 class JsonLines:
-    """Writes one line a row. An export is all its lines or none."""
+    """Writes one line a row, and before a table's rows how many there are. An export is all its lines or none."""
 
     def __init__(self, section: Section, target: _Target) -> None:
         self.interval = section.interval
         self._section = section
         self._target = target
+        self._unchanged = Unchanged()
 
-    def export(self, moment: Moment) -> None:
-        """Write a moment.
+    def ready(self) -> None:
+        """Open the target.
 
         Raises:
-            ExportError: the target cannot be written; nothing of the moment is in it then.
+            ExportError: it is refused.
         """
-        if data := encode(moment, self._section.kinds, self._section.tables):
+        if not self._target.open():
+            self._unchanged.forget()
+
+    def export(self, moment: Moment) -> None:
+        """Write a moment: of its tables the rows that the target does not have as they are now, unless told otherwise.
+
+        Raises:
+            ExportError: the target cannot be written; nothing of the moment is in it then, and none of its rows counts
+                as written.
+        """
+        self.ready()                     # again: a moment was taken since
+        tables = table_lines(moment, self._section.tables) if "table" in self._section.kinds else []
+        others = other_lines(moment, self._section.kinds)
+        marks = self._marks(tables)
+        data = dated(moment.taken_ns, [*self._chosen(tables, marks), *others])
+        if self._target.make_room(len(data)):
+            self._unchanged.forget()
+            data = dated(moment.taken_ns, [*self._chosen(tables, marks), *others])
+        if data:
             self._target.append(data)
+        self._unchanged.keep(marks)
 
     def close(self) -> None:
         """Close the file. May be called twice."""
         self._target.close()
+
+    def _marks(self, tables: list[TableLines]) -> dict[tuple[str, str], Marks]:
+        if self._section.rows == "all":
+            return {}
+        return {(each.probe, each.table): marks_of(each.rows) for each in tables}
+
+    def _chosen(self, tables: list[TableLines], marks: dict[tuple[str, str], Marks]) -> list[bytes]:
+        """Return the objects of all tables: each one's summary, then those of its rows that are to be written."""
+        chosen = []
+        for each in tables:
+            name = (each.probe, each.table)
+            rows = each.rows
+            if name in marks:
+                rows = list(compress(rows, self._unchanged.lacks(name, marks[name]).tolist()))
+            chosen += [each.summary(len(rows)), *rows]
+        return chosen
 
 
 def make(section: dict[str, Any], where: str) -> JsonLines:
@@ -78,95 +114,4 @@ def make(section: dict[str, Any], where: str) -> JsonLines:
     if settings.path == "-":
         return JsonLines(settings, Stream())
     path = Path(settings.path)
-    return JsonLines(settings, AppendedFile(path, _BEGINS, max_bytes=settings.max_bytes, keep=settings.keep))
-
-
-def encode(moment: Moment, kinds: tuple[Kind, ...] = KINDS, tables: tuple[str, ...] = ("*",)) -> bytes:
-    """Return a moment as lines. Each begins with its time, its kind and what it is about; the rest is in `row`."""
-    head = {"time": rfc3339(moment.taken_ns), "unix_ns": moment.taken_ns}
-    encoder = msgspec.json.Encoder(enc_hook=_plain)
-    lines = []
-    for line in _lines(moment, frozenset(kinds), tables):
-        try:
-            lines.append(encoder.encode(head | line))
-        except (UnicodeEncodeError, OverflowError):      # raw bytes in a name, a number of more than 64 bits
-            lines.append(encoder.encode(head | _mended(line)))
-    return _OBEYED.sub(_escaped, b"".join(line + b"\n" for line in lines))
-
-
-_OBEYED = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
-"""What JSON leaves as it is, and a terminal obeys or a reader takes for the end of a line. Only strings have it."""
-
-
-def _escaped(found: re.Match[bytes]) -> bytes:
-    return b"\\u%04x" % ord(found[0].decode())
-
-
-def _lines(moment: Moment, kinds: frozenset[Kind], tables: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    for name, probe in moment.probes.items() if kinds & {"table", "map", "ring"} else ():
-        for table in probe.tables.values() if "table" in kinds else ():
-            if any(fnmatchcase(f"{name}/{table.name}", glob) or fnmatchcase(name, glob) for glob in tables):
-                for row in table.rows():
-                    yield {"kind": "table", "probe": name, "table": table.name, "row": row}
-        for copy in probe.maps.values() if "map" in kinds else ():
-            counts = {"entries": len(copy.keys), "max_entries": copy.max_entries, "refused": copy.refused}
-            yield {"kind": "map", "probe": name, "map": copy.name, "row": counts}
-        for ring in probe.rings.values() if "ring" in kinds else ():
-            yield {"kind": "ring", "probe": name, "ring": ring.name,
-                   "row": {"records": ring.records, "dropped": ring.dropped}}  # fmt: skip
-    for event, ledger in moment.ledger.items() if "ledger" in kinds else ():
-        yield {"kind": "ledger", "event": event, "row": _balance(ledger)}
-    for program in moment.programs if "program" in kinds else ():
-        yield {"kind": "program", "program": program.name, "row": _counts(program)}
-    if "own" in kinds:
-        yield {"kind": "own", "row": dict(moment.own) | {"uptime_ns": moment.uptime_ns}}
-
-
-def _balance(ledger: Ledger) -> dict[str, Any]:
-    """The keys of `run --json` (DESIGN §11), and what is missing."""
-    return {
-        "produced": ledger.produced,
-        "delivered": ledger.delivered,
-        "lost": ledger.lost,
-        "dropped": ledger.dropped_in_ring,
-        "filtered": ledger.filtered,
-        "failed": ledger.failed,
-        "missing": ledger.missing,
-        "via": ledger.via,
-    }
-
-
-def _counts(program: ProgramStatistics) -> dict[str, Any]:
-    return {
-        "engine": program.engine,
-        "runs": program.runs,
-        "aborted": program.aborted,
-        "mean_ns": program.mean_ns,
-        "instructions": program.instructions,
-    }
-
-
-def _plain(value: object) -> object:
-    """What msgspec does not know: numpy's own numbers and arrays."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return str(value)
-
-
-def _mended(value: Any) -> Any:
-    """Return the same with text that UTF-8 has and numbers that JSON's readers have."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, Mapping):
-        return {_mended(key): _mended(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_mended(each) for each in value]
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
-        return float(value) if abs(value) < 1 << 1000 else None
-    return value
-
-
-def rfc3339(unix_ns: int) -> str:
-    """Return unix time in ns as RFC 3339 in UTC, with all nine digits."""
-    seconds, ns = divmod(unix_ns, 10**9)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09}Z"
+    return JsonLines(settings, AppendedFile(path, BEGINS, max_bytes=settings.max_bytes, keep=settings.keep))

@@ -22,6 +22,14 @@ class Stream:
         self._name = name
         self._rest = b""                 # of a line that was written in part: it comes first
 
+    def open(self) -> bool:
+        """Say that what was written is with the reader: it takes lines in order, and cannot be begun anew."""
+        return True
+
+    def make_room(self, more: int) -> bool:  # noqa: ARG002
+        """Say that nothing is begun anew: it has no end."""
+        return False
+
     def append(self, data: bytes) -> None:
         """Write lines. A line that has begun is ended first thing the next time; those behind it are left out.
 

@@ -132,6 +132,26 @@ def test_a_moment_that_cannot_be_taken_is_a_failed_export() -> None:
     assert (fake.called, fake.closed) == (0, 1)
 
 
+def test_a_target_that_is_refused_costs_no_moment() -> None:
+    """An exporter that can tell before is asked before: taking a moment of many rows is what takes the time."""
+    taken = []
+
+    class Refused(Fake):
+        def ready(self) -> None:
+            raise ExportError("target", "is a symbolic link")
+
+    def take() -> Moment:
+        taken.append(1)
+        return moment()
+
+    refused = Refused(interval=0.01)
+    exporting = Exporting({"refused": refused}, take)
+    exporting.start()
+    until(lambda: info(exporting, "refused").failures >= 2)
+    exporting.stop(seconds=10)
+    assert (info(exporting, "refused").last_error, refused.called, taken) == ("target: is a symbolic link", 0, [])
+
+
 def test_one_that_hangs_holds_up_neither_the_others_nor_the_stop(caplog: pytest.LogCaptureFixture) -> None:
     """Its thread is left behind and said to be; the others have had their last export."""
     release = threading.Event()
@@ -145,7 +165,7 @@ def test_one_that_hangs_holds_up_neither_the_others_nor_the_stop(caplog: pytest.
     assert info(exporting, "hangs").abandoned
     assert (works.closed, hangs.closed) == (1, 0)
     assert works.called > before
-    assert "hangs and is left behind" in caplog.text
+    assert "not done in time and is left behind" in caplog.text
     release.set()
 
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tracerd.daemon.logs import fields
 from tracerd.errors import TracerdError
@@ -33,6 +33,14 @@ class Exporter(Protocol):
 
     def close(self) -> None:
         """Release what `export` opened."""
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """What an exporter may have besides."""
+
+    def ready(self) -> None:
+        """Raise ExportError if an export would fail now. Asked before a moment is taken, which costs time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,8 @@ class _Runner:
     def _export(self) -> None:
         begun = self._busy_since = time.monotonic()
         try:
+            if isinstance(self.exporter, Preparing):
+                self.exporter.ready()    # a target that is refused must not use up a stop's time with a moment for it
             self.exporter.export(self._moment())
         except (TracerdError, OSError) as error:
             self._failed(str(error), bug=False)
@@ -171,6 +181,7 @@ def _stop(runners: list[_Runner], *, last_export: bool, seconds: float) -> None:
         runner.thread.join(max(deadline - time.monotonic(), 0))
         if runner.thread.is_alive():
             runner.abandon()
-            LOG.warning("exporter hangs and is left behind", extra=fields(exporter=runner.name, waited=seconds))
+            said = fields(exporter=runner.name, waited=seconds)
+            LOG.warning("exporter was not done in time and is left behind", extra=said)
 
 
