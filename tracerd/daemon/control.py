@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from tracerd.elf.spec import ProgramSpec
 from tracerd.errors import NotFound
@@ -14,6 +15,8 @@ from tracerd.runtime.upload import Upload
 from tracerd.snapshot import Moment, Table
 from tracerd.verifier.job import VerifiedProgram
 from tracerd.views.spec import ViewSpec
+
+Row = TypeVar("Row")
 
 
 class Control:
@@ -59,7 +62,7 @@ class Control:
     def attach(self, program_id: int, source: str) -> LinkInfo:
         """Run a program on an event."""
         made = self._host.attach(program_id, source)
-        return next(link for link in self.links() if link.id == made.id)
+        return _still_there((link for link in self.links() if link.id == made.id), f"link {made.id}")
 
     def detach(self, link_id: int) -> None:
         """Take a link away."""
@@ -68,7 +71,7 @@ class Control:
     def pin(self, map_id: int, name: str) -> PinInfo:
         """Move a map into a file."""
         self._host.pin(map_id, name)
-        return next(pin for pin in self.pins() if pin.name == name)
+        return _still_there((pin for pin in self.pins() if pin.name == name), f"pin {name!r}")
 
     def unpin(self, name: str) -> None:
         """Remove a pin."""
@@ -99,3 +102,14 @@ class Control:
             if info.name == name:
                 return info
         raise NotFound(f"probe {name!r}")    # unloaded by somebody else in this moment
+
+
+def _still_there(rows: Iterator[Row], what: str) -> Row:
+    """Return the row of what was just made.
+
+    Raises:
+        NotFound: somebody else has removed it meanwhile.
+    """
+    for row in rows:
+        return row
+    raise NotFound(f"{what}: it was made, and somebody else has removed it already")

@@ -28,7 +28,14 @@ class Workers:
 
     async def run(self, pool: ThreadPoolExecutor, work: Callable[[], Answer]) -> Answer:
         """Do something that blocks."""
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+        def answered() -> Answer:
+            try:
+                return work()
+            except StopIteration as fault:       # no future takes it: who waits for this one would wait for ever
+                raise RuntimeError("a search without a result") from fault
+
+        return await asyncio.get_running_loop().run_in_executor(pool, answered)
 
     async def pause(self, seconds: float) -> bool:
         """Wait; True if the API is about to stop."""
