@@ -93,7 +93,9 @@ class Process:
                 raise Broken(f"its process found another tracerd, in {hello.place}; {_who_must_read()}")
             if hello.code != self._code:
                 # Ours is in memory, its on disk: it may know helpers or contexts that our engines do not.
-                raise Broken("its process is of another version of tracerd or Python; restart tracerd after upgrades")
+                # Without an upgrade: it may not read our interpreter's folder, and the loader found another library.
+                raise Broken("its process is of another version of tracerd or Python; restart tracerd after upgrades; "
+                             f"if nothing was upgraded, {_who_must_read()}")  # fmt: skip
             self._walls = hello.walls
         return self._walls
 
@@ -181,7 +183,7 @@ def _how(status: int) -> str:
 def _who_must_read() -> str:
     """Say what the process needs: it is started without the capabilities by which this one may read everything."""
     user = f"user {os.geteuid()}" if hasattr(os, "geteuid") else "this user"
-    return f"{user} must be able to read {ROOT} and to run {sys.executable} without any capability"
+    return f"{user} must be able to read {ROOT} and {sys.base_prefix} without any capability"
 
 
 def _environment() -> dict[str, str]:
