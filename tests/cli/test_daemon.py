@@ -95,6 +95,14 @@ def test_stats_tell_runs_a_second_and_their_share_of_a_cpu(served: Serving) -> N
     assert "runs/s" in printed(served, "prog", "stats", "-i", "0.1")
 
 
+def test_a_reload_tells_what_it_changed(served: Serving) -> None:
+    """What the daemon answers, a line for each kind of change."""
+    changes = answer(served, "reload")
+    assert set(changes) == {"loaded", "replaced", "unloaded", "unchanged"}
+    shown = printed(served, "reload").splitlines()
+    assert shown == [f"{what}: {', '.join(names)}" for what, names in changes.items() if names]
+
+
 def test_elements_are_dumped_looked_up_written_and_deleted(served: Serving) -> None:
     """By the map's name; what dump shows can be written back."""
     assert printed(served, "map", "dump", "counts") == "1: 10\n2: 20\n"

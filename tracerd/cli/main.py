@@ -25,6 +25,7 @@ COMMANDS = {
     "check": "will the daemon do what its configuration says?",
     "doctor": "what this machine offers and forbids, and the fix",
     "policy": "which engine may run here, and why",
+    "reload": "have the daemon read its configuration again",
     "status": "what the daemon runs, and what it lost",
     "list": "probes, events, fields, helpers",
     "prog": "programs: of the daemon, and of objects to look at and try out",

@@ -53,7 +53,7 @@ def show(client: Client, program: str, disasm: bool, source: bool, as_json: bool
         return
     loaded = datetime.fromtimestamp(found.loaded_ns / 1e9).astimezone().isoformat(" ", "seconds")
     fields = asdict(found) | {
-        "loaded_ns": loaded, "mean_ns": duration(found.mean_ns), "verify_seconds": duration(found.verify_seconds * 1e9),
+        "loaded_ns": loaded, "mean_ns": mean_of(found), "verify_seconds": duration(found.verify_seconds * 1e9),
     }
     names = {"loaded_ns": "loaded", "mean_ns": "mean", "verify_seconds": "proved in"}
     print_fields({names.get(name, name): value for name, value in fields.items()})
@@ -110,7 +110,7 @@ def stats(client: Client, interval: float, as_json: bool) -> None:
     rows: list[Mapping[str, Cell]] = [
         {
             "id": each.id, "probe": each.probe, "name": each.name, "engine": each.engine, "runs": each.runs,
-            "runs/s": round(rates[each.id]), "mean": duration(each.mean_ns),
+            "runs/s": round(rates[each.id]), "mean": mean_of(each),
             "of a CPU": f"{_share(each, rates[each.id]):.2%}", "aborted": each.aborted,
         }
         for each in after
@@ -133,3 +133,8 @@ def _ids(numbers: tuple[int, ...]) -> str:
 
 COMMANDS = (list_command, show, load, unload, stats)
 """What `tracerd prog` has of the daemon."""
+
+
+def mean_of(program: ProgramInfo) -> str:
+    """Return how long a run took; "-" where none was measured, which is one in 64."""
+    return duration(program.mean_ns) if program.mean_ns else "-"

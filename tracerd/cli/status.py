@@ -43,7 +43,7 @@ def _section(title: str, rows: list[dict[str, Any]]) -> None:
 def _program(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": row["id"], "probe": row["probe"], "name": row["name"], "engine": row["engine"], "runs": row["runs"],
-        "aborted": row["aborted"], "mean": duration(row["mean_ns"]),
+        "aborted": row["aborted"], "mean": duration(row["mean_ns"]) if row["mean_ns"] else "-",
     }
 
 
