@@ -17,7 +17,7 @@ from tracerd.daemon.client import Client
 @json_option
 @pass_client
 def command(client: Client, program: str, source: str, as_json: bool) -> None:
-    """Attach PROGRAM (an id, a name, or PROBE/NAME) to SOURCE, such as syscall:read:enter: an event of its type."""
+    """Attach PROGRAM (an id, a name, or PROBE/NAME) to SOURCE, such as syscall:read:enter."""
     link = client.attach(named(client.programs(), program, "program").id, source)
     if as_json:
         print_json(asdict(link))
