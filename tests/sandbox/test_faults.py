@@ -160,7 +160,7 @@ def test_a_process_that_never_gets_ready_is_killed(monkeypatch: pytest.MonkeyPat
 
 def test_a_process_of_another_version_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The package was upgraded under a running daemon: what the new rules allow, the old engines may not know."""
-    other = pytest.raises(VerifierUnavailable, match="upgrades; if nothing was upgraded, user .* must be able")
+    other = pytest.raises(VerifierUnavailable, match=r"upgrades; if nothing was upgraded, user .* must be able")
     with broken(monkeypatch, before="child.proving_code = lambda: b'newer'") as verifier, other:
         verifier.verify(job(SAFE))
 
