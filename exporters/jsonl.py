@@ -51,6 +51,7 @@ class JsonLines:
 
     def __init__(self, section: Section, target: _Target) -> None:
         self.interval = section.interval
+        self.file = None if section.path == "-" else Path(section.path)      # `tracerd check` looks at it
         self._section = section
         self._target = target
         self._unchanged = Unchanged()

@@ -14,11 +14,15 @@ from pathlib import Path
 import pytest
 
 from tests.sources.live import need_live_events
-from tracerd.daemon import check_machine
+from tracerd.config.daemon import parse_config
+from tracerd.daemon import check_user
 from tracerd.daemon.checks import check, verdict
 from tracerd.daemon.finding import Finding
 from tracerd.daemon.layouts import differences
+from tracerd.daemon.state import StateDir
 from tracerd.elf.load import load
+from tracerd.linux.reach import first_closed
+from tracerd.linux.users import Account
 from tracerd.sources.schema.tracefs import TracepointField, TracepointFormat
 
 ROOT = Path(__file__).parents[2]
@@ -167,7 +171,8 @@ read = { users = ["no-such-user", 4242], groups = ["no-such-group"] }
 user = "no-such-service"
 """
     told = [finding.said for finding in problems(tmp_path, text)]
-    assert told == ["there is no such user", "there is no user 'no-such-user'", "there is no group 'no-such-group'"]
+    assert told == ["there is no such user", "there is no user 'no-such-user' on this machine",
+                    "there is no group 'no-such-group' on this machine"]  # fmt: skip
 
 
 def test_the_control_socket_s_place_is_looked_at(tmp_path: Path) -> None:
@@ -203,10 +208,133 @@ def test_secrets_for_tcp_must_be_secrets(tmp_path: Path) -> None:
                    (("token_file", "token"), ("certificate", "cert.pem"), ("key", "key.pem")))  # fmt: skip
     found = problems(tmp_path, f'[control.tcp]\nlisten = "[::]:1"\n{text}')
     told = {(finding.subject, finding.said) for finding in found}
-    assert (str(tmp_path / "token"), "every user may read it") in told
     assert (str(tmp_path / "key.pem"), "every user may read it") in told
-    assert (str(tmp_path / "token"), f"has fewer than {check_machine.SHORTEST_TOKEN} bytes") in told
+    assert (str(tmp_path / "token"), f"others may read it; run: chmod 600 {tmp_path / 'token'}") in told
     assert any(subject == str(tmp_path / "cert.pem") and "cannot be used" in said for subject, said in told)
+
+
+def test_numbers_that_stand_for_everybody_unknown_are_problems(tmp_path: Path) -> None:
+    """By the key's name in the file, and as what they are."""
+    found = problems(tmp_path, "[access]\nread = { users = [65534], groups = [65534] }\nadmin = { groups = [65534] }")
+    assert [(each.subject, each.said.partition(" the kernel")[0]) for each in found] == [
+        ("access.read.users", "65534 stands for every user"),
+        ("access.read.groups", "65534 stands for every group"),
+        ("access.admin.groups", "65534 stands for every group"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "said"), [("/proc/x/y", "its files are the kernel's"), ("OPEN/s", "cannot be in it")]
+)
+def test_a_place_where_no_state_directory_can_be_is_a_problem(tmp_path: Path, place: str, said: str) -> None:
+    """/proc, whatever its mode says; a folder in which everybody may exchange it."""
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    path = tmp_path / "tracerd.toml"
+    path.write_text(f'state_dir = "{place.replace("OPEN", str(tmp_path / "open"))}"\n'
+                    f'[control]\nsocket = "{tmp_path}/c.sock"\n')  # fmt: skip
+    (wrong,) = [each for each in check(path) if each.state == "problem"]
+    assert wrong.check == "state directory"
+    assert said in wrong.said
+
+
+def test_a_state_directory_that_another_daemon_uses_is_a_problem(tmp_path: Path) -> None:
+    """With its process; one that answers at this configuration's socket is the one that is meant."""
+    with StateDir(tmp_path / "state") as state:
+        assert problems(tmp_path) == []
+        state.lock()
+        (wrong,) = problems(tmp_path)
+        assert f"a daemon uses it (pid {os.getpid()}), and it does not answer at control.socket" in wrong.said
+        (tmp_path / "run").mkdir()
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(tmp_path / "run" / "control.sock"))
+            server.listen()
+            told = [(each.state, each.said) for each in findings(tmp_path) if "uses it" in each.said]
+    assert told == [("note", f"a daemon uses it (pid {os.getpid()})")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("link", "is a symbolic link"), ("nowhere", "is no directory"), ("fifo", "is not a regular file"),
+     ("closed", "may not write in"), ("file", "may not write")],
+)  # fmt: skip
+def test_a_file_that_an_exporter_cannot_write_is_a_problem(tmp_path: Path, kind: str, said: str) -> None:
+    """Before the daemon says so every ten seconds. A mode that does not let the owner write holds root, too."""
+    folder = tmp_path / "out"
+    file = folder / "t.jsonl"
+    if kind != "nowhere":
+        folder.mkdir()
+    if kind == "link":
+        file.symlink_to(tmp_path / "other")
+    if kind == "fifo":
+        os.mkfifo(file)
+    if kind == "closed":
+        folder.chmod(0o500)
+    if kind == "file":
+        file.write_text("")
+        file.chmod(0o400)
+    (wrong,) = problems(tmp_path, f'[exporters.jsonl]\npath = "{file}"')
+    assert (wrong.check, wrong.subject) == ("exporters' files", "jsonl")
+    assert said in wrong.said
+    assert wrong.fix
+
+
+def test_an_exporter_s_file_that_can_be_written_is_no_problem(tmp_path: Path) -> None:
+    """There, not there yet, or standard output."""
+    (tmp_path / "there").write_text("")
+    for path in (tmp_path / "there", tmp_path / "not", "-"):
+        assert problems(tmp_path, f'[exporters.jsonl]\npath = "{path}"') == []
+
+
+@root
+def test_a_service_user_who_cannot_run_the_interpreter_is_a_problem(tmp_path: Path) -> None:
+    """The verifier has no capability that would let it in; the folder that is in the way is named."""
+    tmp_path.chmod(0o700)
+    (tmp_path / "python").write_text("")
+    assert first_closed([tmp_path / "python"], Account(12345, 12345, ())) in (tmp_path, *tmp_path.parents)
+    assert first_closed([Path("/etc/passwd")], Account(12345, 12345, ())) is None
+    config = parse_config('[service]\nuser = "12345"', "w")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(check_user.sys, "executable", str(tmp_path / "python"))
+        (wrong,) = check_user.check_user(config)
+    assert wrong.state == "problem"
+    assert "is closed to this user" in wrong.said
+    assert "python3 -m venv /opt/tracerd" in wrong.fix
+
+
+@pytest.mark.parametrize(
+    ("listen", "who"),
+    [("127.0.0.1:1", "programs of this machine"), ("[::1]:1", "programs of this machine"), ("[::]:1", "other machines"),
+     ("localhost:1", "programs of this machine"), ("db.example:1", "other machines")],
+)  # fmt: skip
+def test_who_may_connect_over_tcp_is_said_as_it_is(tmp_path: Path, listen: str, who: str) -> None:
+    """A loopback address is this machine's own."""
+    names = "".join(f'{key} = "{tmp_path}/none"\n' for key in ("token_file", "certificate", "key"))
+    found = findings(tmp_path, f'[control.tcp]\nlisten = "{listen}"\n{names}')
+    assert [each.said for each in found if each.state == "note" and each.subject == listen] == [
+        f"{who} may connect, with the token and TLS"
+    ]
+
+
+@root
+def test_a_socket_that_a_user_may_not_connect_to_is_not_said_to_be_dead() -> None:
+    """Nobody knows who answers there."""
+    with tempfile.TemporaryDirectory() as name, socket.socket(socket.AF_UNIX) as server:
+        folder = Path(name)
+        folder.chmod(0o755)
+        server.bind(str(folder / "c"))
+        server.listen()
+        (folder / "c").chmod(0o600)
+        code = f"""
+import os
+from pathlib import Path
+from tracerd.daemon.check_control import answers
+print(answers(Path({str(folder / "c")!r})))
+os.seteuid(12345)
+print(answers(Path({str(folder / "c")!r})))
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == ["True", "None"]
 
 
 @root
@@ -249,6 +377,8 @@ def found_by_a_stranger(folder: Path) -> list[str]:
     code = f"""
 import os
 from pathlib import Path
+from tracerd.config.daemon import parse_config
+from tracerd.daemon import check_user
 from tracerd.daemon.checks import check
 os.seteuid(12345)
 for finding in check(Path({str(path)!r})):

@@ -9,16 +9,17 @@ from pathlib import Path
 from tracerd.errors import ConfigError
 
 
-def distrusted(status: os.stat_result) -> str:
+def distrusted(status: os.stat_result, owner: int | None = None) -> str:
     """Return why what has this status is under somebody else's control, or "" if only root and we can change it.
 
-    A group that may write is trusted: an administrator made it so. Where there are no user ids (Windows) the mode is
-    made up from the read-only bit and says nothing; there the folder's own access list has to hold.
+    `owner` is a user who may have it beside us: the one that the daemon becomes. A group that may write is trusted: an
+    administrator made it so. Where there are no user ids (Windows) the mode is made up from the read-only bit and says
+    nothing; there the folder's own access list has to hold.
     """
     user = getattr(os, "geteuid", None)
     if user is None:
         return ""
-    if status.st_uid not in (0, user()):
+    if status.st_uid not in (0, user(), owner):
         return f"it belongs to user {status.st_uid}, neither to root nor to the user that runs tracerd"
     if status.st_mode & stat.S_IWOTH and not stat.S_ISLNK(status.st_mode):
         return f"every user may write it (mode {stat.S_IMODE(status.st_mode):04o})"

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tracerd.config.daemon import DEFAULT_FILE, DaemonConfig, read_config
+from tracerd.daemon.check_control import check_control
 from tracerd.daemon.check_machine import check_machine
 from tracerd.daemon.check_probes import NAMED, check_probes
+from tracerd.daemon.check_user import check_target, check_user, user_of
 from tracerd.daemon.discover import make_exporter
 from tracerd.daemon.finding import Finding, note, ok, refused
 from tracerd.errors import ConfigError
@@ -27,7 +29,9 @@ def check(path: Path | None) -> Iterator[Finding]:
     else:
         yield ok(CONFIGURATION, str(config.path), "is understood")
     yield from _exporters(config)
+    yield from check_user(config)
     yield from check_machine(config)
+    yield from check_control(config)
     yield from check_probes(config)
 
 
@@ -41,6 +45,7 @@ def _exporters(config: DaemonConfig) -> Iterator[Finding]:
         else:
             exporter.close()
             yield ok(EXPORTERS, name, f"every {exporter.interval:g} s")
+            yield from check_target(name, exporter, user_of(config))
 
 
 def verdict(findings: list[Finding]) -> int:

@@ -124,7 +124,7 @@ class StateDir:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
         except OSError as error:
             raise _refusal(self.path.parent, error) from error
-        _check_above(self.path.parent)
+        check_above(self.path.parent, self._owner)
         return _open_ours(self.path, self._owner)
 
     def _take_lock(self, directory: int) -> None:
@@ -134,7 +134,7 @@ class StateDir:
             except BlockingIOError:
                 raise RunError(
                     str(self.path),
-                    f"another daemon uses this state directory (pid {self._holder(directory) or 'unknown'}); "
+                    f"another daemon uses this state directory (pid {_holder(directory) or 'unknown'}); "
                     "stop it, or give this one a state_dir of its own",
                 ) from None
         with contextlib.suppress(OSError):       # who it is is only for people
@@ -142,19 +142,39 @@ class StateDir:
             with os.fdopen(descriptor, "w") as file:
                 file.write(f"{os.getpid()}\n")
 
-    def _holder(self, directory: int) -> str:
-        try:
-            descriptor = os.open(_HOLDER, os.O_RDONLY | _NOFOLLOW, dir_fd=directory)
-        except OSError:
-            return ""
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(32).decode("ascii", "replace").strip()
-
     def _clean(self, directory: int) -> None:
         for name in os.listdir(directory):
             if name.startswith(".") and name.endswith(".tmp"):
                 with contextlib.suppress(OSError):
                     os.unlink(name, dir_fd=directory)
+
+
+def holder_of(path: Path) -> str | None:
+    """Return the process id that a running daemon left in a state directory ("" if unknown); None: no daemon has it.
+
+    It asks for a shared lock and gives it back at once; a daemon that starts in that very moment is refused.
+    """
+    try:
+        directory = os.open(path, os.O_RDONLY | _DIRECTORY | _NOFOLLOW)
+    except OSError:
+        return None                      # told by whoever looks at the directory itself
+    try:
+        if fcntl is not None:
+            fcntl.flock(directory, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(directory)
+    finally:
+        os.close(directory)
+    return None
+
+
+def _holder(directory: int) -> str:
+    try:
+        descriptor = os.open(_HOLDER, os.O_RDONLY | _NOFOLLOW, dir_fd=directory)
+    except OSError:
+        return ""
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(32).decode("ascii", "replace").strip()
 
 
 class Document(Generic[T]):
@@ -269,13 +289,18 @@ def _open_ours(path: Path, owner: int | None) -> int:
     return descriptor
 
 
-def _check_above(folder: Path) -> None:
-    """See that nobody else can put another directory in the state's place: much is looked up by its path later."""
+def check_above(folder: Path, owner: int | None = None) -> None:
+    """See that nobody else can put another directory in the state's place: much is looked up by its path later.
+
+    Raises:
+        ConfigError: somebody can.
+        NotPermitted, RunError: it cannot be looked at.
+    """
     try:
         status = folder.stat()
     except OSError as error:
         raise _refusal(folder, error) from error
-    why = distrusted(status)
+    why = distrusted(status, owner)
     if why and not (status.st_uid == 0 and status.st_mode & stat.S_ISVTX):    # as /tmp: names are their owners' there
         raise ConfigError(str(folder), f"the state directory cannot be in it, since {why}; name another state_dir")
 

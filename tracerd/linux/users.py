@@ -46,6 +46,11 @@ def account(user: str) -> Account | None:
     return Account(entry.pw_uid, entry.pw_gid, tuple(os.getgrouplist(entry.pw_name, entry.pw_gid)))
 
 
+def this_account() -> Account:
+    """Return who runs this process."""
+    return Account(os.geteuid(), os.getegid(), tuple(os.getgroups()))
+
+
 def _is_number(user: str) -> bool:
     return user.isascii() and user.isdigit() and int(user) < 0xFFFFFFFF
 

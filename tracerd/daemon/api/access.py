@@ -87,10 +87,10 @@ class AccessList:
         Raises:
             ConfigError: there is no such user or group, or it is the one that stands for unknown ones.
         """
-        self._admin_users = {0, os.geteuid(), *_numbers("admin_users", settings.admin_users, user_id)}
-        self._admin_groups = _numbers("admin_groups", settings.admin_groups, group_id)
-        self._read_users = _numbers("read_users", settings.read_users, user_id)
-        self._read_groups = _numbers("read_groups", settings.read_groups, group_id)
+        self._admin_users = {0, os.geteuid(), *numbers("admin", "users", settings.admin_users)}
+        self._admin_groups = numbers("admin", "groups", settings.admin_groups)
+        self._read_users = numbers("read", "users", settings.read_users)
+        self._read_groups = numbers("read", "groups", settings.read_groups)
 
     def peer(self, who: Credentials) -> Peer:
         """Return the peer with its role."""
@@ -102,13 +102,17 @@ class AccessList:
         return Peer("unix", pid=who.pid, uid=who.uid, gid=who.gid, role=role)
 
 
-def _numbers(where: str, names: Iterable[str | int], lookup: object) -> set[int]:
-    assert callable(lookup)
-    found = {int(lookup(name, f"[access] {where}")) for name in names}
+def numbers(role: Role, kind: Literal["users", "groups"], names: Iterable[str | int]) -> set[int]:
+    """Look up one list of the configuration.
+
+    Raises:
+        ConfigError: there is no such user or group, or it is the one that stands for unknown ones.
+    """
+    where = f"access.{role}.{kind}"
+    found = {user_id(name, where) if kind == "users" else group_id(name, where) for name in names}
     if OVERFLOW_ID in found:
-        raise ConfigError(
-            f"[access] {where}", f"{OVERFLOW_ID} stands for every user the kernel has no number for; name another"
-        )
+        one = kind.removesuffix("s")
+        raise ConfigError(where, f"{OVERFLOW_ID} stands for every {one} the kernel has no number for; name another")
     return found
 
 

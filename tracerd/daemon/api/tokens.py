@@ -14,13 +14,13 @@ LEAST_CHARACTERS = 32
 _MOST_BYTES = 64 << 10
 
 
-def read_tokens(path: Path) -> Tokens:
-    """Read a token file.
+def read_tokens(path: Path, owner: int | None = None) -> Tokens:
+    """Read a token file. `owner` is a user who may have it beside us: the one that the daemon becomes.
 
     Raises:
         ConfigError: it cannot be read, others may read it, it is a link, or a token is too short to be secret.
     """
-    text = _read(path)
+    text = _read(path, owner)
     found: list[tuple[bytes, Role]] = []
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
@@ -39,7 +39,7 @@ def read_tokens(path: Path) -> Tokens:
     return Tokens(tuple(found))
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, owner: int | None) -> str:
     try:
         file = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
@@ -48,8 +48,10 @@ def _read(path: Path) -> str:
         about = os.fstat(opened.fileno())
         if not stat.S_ISREG(about.st_mode):
             raise ConfigError(str(path), "is no plain file")
-        if os.name == "posix" and (about.st_mode & 0o077 or about.st_uid not in (0, os.geteuid())):
-            raise ConfigError(str(path), "others may read it: chmod 600, owned by the daemon's user")
+        if os.name == "posix" and about.st_mode & 0o077:
+            raise ConfigError(str(path), f"others may read it; run: chmod 600 {path}")
+        if os.name == "posix" and about.st_uid not in (0, os.geteuid(), owner):
+            raise ConfigError(str(path), f"belongs to user {about.st_uid}, who may read it; run: chown root {path}")
         try:
             return opened.read(_MOST_BYTES).decode()
         except UnicodeDecodeError as error:
