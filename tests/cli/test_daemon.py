@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.daemon.api.fake import COUNTS
+from tests.daemon.api.fake import COUNTS, map_info
 from tests.daemon.api.serving import Serving, serving
 from tracerd.cli.main import cli
 from tracerd.errors import ConfigError, NotFound, ObjectError, TracerdError
@@ -112,6 +113,35 @@ def test_elements_are_dumped_looked_up_written_and_deleted(served: Serving) -> N
     assert answer(served, "map", "delete", "counts", "7") == {"done": True}
     assert isinstance(refusal(served, "map", "lookup", "counts", "7"), NotFound)
     assert isinstance(refusal(served, "map", "lookup", "counts", "--hex", "07000000"), ConfigError)
+
+
+def test_a_pin_that_nobody_has_loaded_is_listed_shown_and_dumped(served: Serving) -> None:
+    """By the pin's name or the map's; a loaded map of the same name is meant first."""
+    served.host.maps().append(replace(map_info(0, "counts", "hash"), probe="gone", pin="kept"))
+    row = printed(served, "map", "list").splitlines()[-1].split()
+    assert (row[0], row[-1]) == ("-", "kept")
+    assert answer(served, "map", "list")[-1]["id"] == 0
+    for name in ("kept", "gone/counts"):
+        assert printed(served, "map", "dump", name, "-n", "2") == "0: 0\n1: 10\n"
+        assert "pin        kept" in printed(served, "map", "show", name)
+    assert printed(served, "map", "dump", "counts") == "1: 10\n2: 20\n"
+    assert "it is pinned as 'kept'; load its probe" in str(refusal(served, "map", "update", "kept", "1", "2"))
+    assert str(refusal(served, "map", "dump", "0")).endswith("4 (calls/events), kept (pinned, not loaded)")
+
+
+def test_unload_names_the_pins_that_stay(served: Serving) -> None:
+    """With the way to remove them."""
+    served.host.unloads = True
+    served.host.maps()[0] = replace(served.host.maps()[0], pin="kept")
+    said = "unloaded calls; its pins stay: kept (`tracerd map unpin NAME` removes one)\n"
+    assert printed(served, "prog", "unload", "calls") == said
+    assert answer(served, "prog", "unload", "calls") == {"unloaded": "calls", "pins": ["kept"]}
+
+
+def test_a_link_that_is_none_is_told_with_those_there_are(served: Serving) -> None:
+    """With their events: several have one program."""
+    there = "there are: 5 (calls/on_enter on syscall:read:enter)"
+    assert str(refusal(served, "link", "detach", "99")) == f"no link '99'; {there}"
 
 
 def test_maps_are_pinned_and_programs_attached_and_detached(served: Serving) -> None:

@@ -131,7 +131,7 @@ def test_what_failed_for_a_passing_reason_is_tried_again(made: Made) -> None:
 
 @pytest.mark.parametrize(("limits", "says"), [
     (HostLimits(probes=1), "2 are more than the limit of 1"),
-    (HostLimits(links=1), "2 are more than the limit of 1"),
+    (HostLimits(links=1), "2 are more than the limit of 1; detach some"),
     (HostLimits(map_bytes=1000), "more than the limit of 0 MiB"),
 ])  # fmt: skip
 def test_limits_are_of_all_probes_together(tmp_path: Path, honest: Verifier, limits: HostLimits, says: str) -> None:
@@ -176,6 +176,7 @@ def test_probes_that_pin_by_one_name_share_the_map(made: Made) -> None:
     assert made.look.map(totals[0].id).lookup(0) == 41
     made.host.apply([])
     assert [(pin.name, pin.map) for pin in made.look.pins()] == [("tally_total", 0)]
+    assert made.look.pin_entries("tally_total", 9) == [{"key": 0, "value": 41}]
     made.host.apply(tally[1:])
     (total,) = (info for info in made.look.maps() if info.name == "tally_total")
     assert made.look.map(total.id).lookup(0) == 41
@@ -188,3 +189,33 @@ def test_who_looks_at_what_is_unloaded_is_told(made: Made) -> None:
     made.host.apply([])
     with pytest.raises(NotFound, match="was unloaded"):
         view.entries(1)
+
+
+def test_a_pin_that_nobody_has_loaded_is_a_row_and_has_entries(made: Made) -> None:
+    """As it was while it was loaded, but for its id; what is damaged is listed too, and says why when it is read."""
+    made.host.apply([Probe("one", TALLY, "interpreter", (), ())])
+    by_process = next(info for info in made.look.maps() if info.name == "by_process")
+    made.host.pin(by_process.id, "7seen")
+    made.look.map(by_process.id).update(5, 50)
+    live = {info.pin: info for info in made.look.maps() if info.pin}
+    assert made.look.resting_maps() == []
+    assert made.look.pin_entries("7seen", 9)[0]["key"] == 5
+    made.host.apply([])
+    resting = {info.pin: info for info in made.look.resting_maps()}
+    assert set(resting) == set(live) == {"7seen", "tally_total"}
+    assert resting["7seen"].entries == 1
+    for name, row in resting.items():
+        before = live[name]
+        assert (row.id, row.name, row.kind, row.key_bytes, row.value_bytes) == (
+            0, before.name, before.kind, before.key_bytes, before.value_bytes,
+        )
+        assert (row.max_entries, row.per_cpu) == (before.max_entries, before.per_cpu)
+    assert made.look.pin_entries("7seen", 9)[0]["key"] == 5
+    with pytest.raises(NotFound, match="no pin 'other'; there are: 7seen, tally_total"):
+        made.look.pin_entries("other", 9)
+    with pytest.raises(ConfigError, match="a name has 1 to 64 letters"):
+        made.look.pin_entries("../7seen", 9)
+    (made.folder / "pins" / "7seen.map").write_bytes(b"x" * 400)
+    assert [info.kind for info in made.look.resting_maps()] == ["unknown", "array"]
+    with pytest.raises(RunError, match="is no map"):
+        made.look.pin_entries("7seen", 9)

@@ -66,7 +66,18 @@ class Named(Protocol):
 Row = TypeVar("Row", bound=Named)
 
 
-def named(rows: Sequence[Row], text: str, what: str, names: Callable[[Row], Sequence[str]] | None = None) -> Row:
+def shown(row: Named) -> str:
+    """Return a row as messages list it."""
+    return f"{row.id} ({row.probe}/{row.name})"
+
+
+def named(
+    rows: Sequence[Row],
+    text: str,
+    what: str,
+    names: Callable[[Row], Sequence[str]] | None = None,
+    show: Callable[[Row], str] = shown,
+) -> Row:
     """Return the row that a user means: by id, by name, or by "probe/name" where a name is not enough.
 
     Raises:
@@ -76,8 +87,8 @@ def named(rows: Sequence[Row], text: str, what: str, names: Callable[[Row], Sequ
     calls = names or (lambda row: (row.name, f"{row.probe}/{row.name}"))
     found = [row for row in rows if str(row.id) == text] or [row for row in rows if text in calls(row)]
     if not found:
-        raise NotFound(f"{what} {text!r}", tuple(f"{row.id} ({row.probe}/{row.name})" for row in rows))
+        raise NotFound(f"{what} {text!r}", tuple(map(show, rows)))
     if len(found) > 1:
-        several = ", ".join(f"{row.id} ({row.probe}/{row.name})" for row in found)
+        several = ", ".join(map(show, found))
         raise ConfigError(f"{what} {text!r}", f"which one? {several}")
     return found[0]

@@ -44,7 +44,7 @@ def list_command(client: Client, as_json: bool) -> None:
 @pass_client
 def detach(client: Client, link: str, as_json: bool) -> None:
     """Detach LINK: its id, or the name of its event or program where that is enough."""
-    found = named(client.links(), link, "link", _names)
+    found = named(client.links(), link, "link", _names, _shown)
     client.detach(found.id)
     if as_json:
         print_json({"detached": found.id})
@@ -54,3 +54,8 @@ def detach(client: Client, link: str, as_json: bool) -> None:
 
 def _names(link: LinkInfo) -> tuple[str, ...]:
     return (link.source, link.name, f"{link.probe}/{link.name}")
+
+
+def _shown(link: LinkInfo) -> str:
+    """Several links have one program: the event tells them apart."""
+    return f"{link.id} ({link.probe}/{link.name} on {link.source})"

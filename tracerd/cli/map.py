@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tracerd.cli.daemon import named, pass_client
+from tracerd.cli.daemon import named, pass_client, shown
 from tracerd.cli.output import Function, json_option, print_json, printable, size
 from tracerd.cli.rows import Cell, print_fields, print_rows
 from tracerd.daemon.client import Client
@@ -35,9 +35,29 @@ def hex_option(function: Function) -> Function:
 @json_option
 @pass_client
 def list_command(client: Client, as_json: bool) -> None:
-    """List maps, also pinned ones that no probe has loaded."""
+    """List maps, also pinned ones that no probe has loaded: their id is "-", in JSON 0."""
     maps = client.maps()
     print_json([asdict(each) for each in maps]) if as_json else print_rows([_row(each) for each in maps], "no maps")
+
+
+def _meant(client: Client, text: str) -> MapInfo:
+    """Return the map that a user means: a loaded one where there is one, else one that rests in its pin.
+
+    Raises:
+        NotFound: there is none.
+        ConfigError: there are several.
+    """
+    maps = client.maps()
+    found = [each for each in maps if each.id and (str(each.id) == text or text in _names(each))]
+    found = found or [each for each in maps if not each.id and text in _names(each)]
+    if not found:
+        pins = (f"{each.pin} (pinned, not loaded)" for each in maps if not each.id)
+        raise NotFound(f"map {text!r}", (*(shown(each) for each in maps if each.id), *pins))
+    return named(found, text, "map", _names)
+
+
+def _names(each: MapInfo) -> tuple[str, ...]:
+    return (each.name, f"{each.probe}/{each.name}", *((each.pin,) if each.pin else ()))
 
 
 def _loaded(client: Client, text: str) -> int:
@@ -46,16 +66,15 @@ def _loaded(client: Client, text: str) -> int:
     Raises:
         NotFound: there is none, or only a pin that no probe has loaded.
     """
-    maps = client.maps()
-    found = named([each for each in maps if each.id] or maps, text, "map")
+    found = _meant(client, text)
     if not found.id:
         raise NotFound(f"loaded map {text!r} (it is pinned as {found.pin!r}; load its probe)")
     return found.id
 
 
-def _row(each: MapInfo) -> Mapping[str, Cell]:
+def _row(each: MapInfo) -> dict[str, Cell]:
     return {
-        "id": each.id or None, "probe": each.probe, "name": each.name, "kind": each.kind, "key": each.key_bytes,
+        "id": each.id or "-", "probe": each.probe, "name": each.name, "kind": each.kind, "key": each.key_bytes,
         "value": each.value_bytes, "max": each.max_entries, "entries": each.entries, "refused": each.refused,
         "memory": size(each.memory_bytes), "pin": each.pin,
     }
@@ -66,9 +85,13 @@ def _row(each: MapInfo) -> Mapping[str, Cell]:
 @json_option
 @pass_client
 def show(client: Client, map_name: str, as_json: bool) -> None:
-    """Show one map."""
-    found = named(client.maps(), map_name, "map")
-    print_json(asdict(found)) if as_json else print_fields(asdict(found))
+    """Show one map; a pin that no probe has loaded too."""
+    found = _meant(client, map_name)
+    if as_json:
+        print_json(asdict(found))
+        return
+    more = {"CPU slots": found.per_cpu, "read-only": "yes" if found.read_only else "no"}
+    print_fields({**_row(found), "key": size(found.key_bytes), "value": size(found.value_bytes), **more})
 
 
 @command.command("dump")
@@ -77,20 +100,25 @@ def show(client: Client, map_name: str, as_json: bool) -> None:
 @json_option
 @pass_client
 def dump(client: Client, map_name: str, limit: int, as_json: bool) -> None:
-    """Print a map's elements."""
-    entries, truncated = client.entries(_loaded(client, map_name), limit)
+    """Print a map's elements; those of a pin that no probe has loaded too."""
+    found = _meant(client, map_name)
+    entries, truncated = client.entries(found.id, limit) if found.id else client.pin_entries(found.pin, limit)
     if as_json:
         print_json({"entries": entries, "truncated": truncated})
         return
     for entry in entries:
-        key = _shown(entry["key"])
-        if "values" not in entry:
-            click.echo(f"{key}: {_shown(entry['value'])}")
-            continue
-        click.echo(f"{key}:")
-        for cpu, value in enumerate(entry["values"]):
-            click.echo(f"  cpu {cpu}: {_shown(value)}")
+        _print_entry(entry)
     click.echo(f"{'more than ' if truncated else ''}{len(entries):,} elements", err=True)
+
+
+def _print_entry(entry: Mapping[str, Any]) -> None:
+    key = _shown(entry["key"])
+    if "values" not in entry:
+        click.echo(f"{key}: {_shown(entry['value'])}")
+        return
+    click.echo(f"{key}:")
+    for cpu, value in enumerate(entry["values"]):
+        click.echo(f"  cpu {cpu}: {_shown(value)}")
 
 
 @command.command("lookup")

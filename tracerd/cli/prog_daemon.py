@@ -87,10 +87,14 @@ def load(client: Client, probe: str, as_json: bool) -> None:
 @json_option
 @pass_client
 def unload(client: Client, probe: str, as_json: bool) -> None:
-    """Unload a PROBE that was loaded with `tracerd prog load`."""
+    """Unload a PROBE that was loaded with `tracerd prog load`; its pinned maps stay."""
+    pins = tuple(sorted({each.pin for each in client.maps() if each.id and each.pin and each.probe == probe}))
     client.unload(probe)
     if as_json:
-        print_json({"unloaded": probe})
+        print_json({"unloaded": probe, "pins": pins})
+        return
+    stay = f"; its pins stay: {', '.join(pins)} (`tracerd map unpin NAME` removes one)" if pins else ""
+    click.echo(printable(f"unloaded {probe}{stay}"))
 
 
 @click.command("stats")

@@ -17,7 +17,7 @@ def print_rows(rows: Sequence[Mapping[str, Cell]], nothing: str) -> None:
     if not rows:
         click.echo(nothing)
         return
-    numeric = {title: all(isinstance(row[title], int | None) for row in rows) for title in rows[0]}
+    numeric = {title: all(isinstance(row[title], int | None) or row[title] == "-" for row in rows) for title in rows[0]}
     cells = {title: [title, *(_text(row[title]) for row in rows)] for title in rows[0]}
     widths = {title: max(map(cell_len, column)) for title, column in cells.items()}
     for line in zip(*(_padded(column, widths[title], numeric[title]) for title, column in cells.items()), strict=True):

@@ -162,6 +162,11 @@ class Client:
         """Return all pinned maps."""
         return rows(PinInfo, self._json("GET", "/v1/pins"))
 
+    def pin_entries(self, name: str, limit: int = 10_000) -> tuple[list[Json], bool]:
+        """Return elements of a pin, whether a probe has loaded it or not, and whether there are more than the limit."""
+        answer = self._json("GET", f"/v1/pins/{_quoted(name)}/entries?limit={limit}")
+        return answer["entries"], answer["truncated"]
+
     def links(self) -> list[LinkInfo]:
         """Return all links."""
         return rows(LinkInfo, self._json("GET", "/v1/links"))

@@ -36,8 +36,8 @@ class Control:
         return self._inspector.programs()
 
     def maps(self) -> list[MapInfo]:
-        """Every map."""
-        return self._inspector.maps()
+        """Every map; those of pins that no probe has loaded come last."""
+        return [*self._inspector.maps(), *self._inspector.resting_maps()]
 
     def links(self) -> list[LinkInfo]:
         """Every link."""
@@ -46,6 +46,10 @@ class Control:
     def pins(self) -> list[PinInfo]:
         """Every pin."""
         return self._inspector.pins()
+
+    def pin_entries(self, name: str, limit: int) -> list[dict[str, object]]:
+        """What is in a pin, whether a probe has loaded it or none has."""
+        return self._inspector.pin_entries(name, limit)
 
     def program_text(self, program_id: int) -> tuple[ProgramSpec, VerifiedProgram]:
         """A program as it stood in its object, and with its proof."""

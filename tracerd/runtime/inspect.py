@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tracerd.elf.spec import ProgramSpec
 from tracerd.errors import NotFound, RunError
-from tracerd.platforms.linux import LINUX
+from tracerd.runtime import pin_view as pinned
 from tracerd.runtime.host import Host
 from tracerd.runtime.load import LoadedProbe
 from tracerd.runtime.loaded import Loaded
@@ -77,8 +77,15 @@ class Inspector:
 
     def pins(self) -> list[PinInfo]:
         """Return every pin, whether a probe uses it or none does."""
-        used = {info.pin: info for info in self.maps() if info.pin}
-        return [self._pin(name, used.get(name)) for name in self._host.maps.pins.list()]
+        return pinned.pins(self._host, self.maps())
+
+    def resting_maps(self) -> list[MapInfo]:
+        """Return the maps of pins that no probe has loaded; their `id` is 0."""
+        return pinned.resting(self._host, self.maps())
+
+    def pin_entries(self, name: str, limit: int) -> list[dict[str, object]]:
+        """Return at most `limit` entries of a pin, loaded or not; see `pin_view.entries`."""
+        return pinned.entries(self._host, name, limit)
 
     def program_text(self, program_id: int) -> tuple[ProgramSpec, VerifiedProgram]:
         """Return a program as it stood in its object, and with its proof.
@@ -218,15 +225,6 @@ class Inspector:
             pin=self._host.maps.pin_of(found),
             expired=sum(expiring.expired for expiring in each.live.expiring if expiring.map == name),
         )
-
-    def _pin(self, name: str, used: MapInfo | None) -> PinInfo:
-        if used is not None:
-            return PinInfo(name, used.id, used.probe, used.name, used.kind, used.memory_bytes)
-        remembered = self._host.saved.pins.get(name)
-        spec, size = self._host.maps.pins.about(name)
-        kind = LINUX.maps[spec.type].name.lower() if spec is not None else "unknown"
-        probe, map_name = (remembered.probe, remembered.map) if remembered else ("", spec.name if spec else "")
-        return PinInfo(name, 0, probe, map_name, kind, size)
 
     def _links(self, each: Loaded, live: LoadedProbe, vias: Mapping[str, str]) -> list[LinkInfo]:
         rows = []

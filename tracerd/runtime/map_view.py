@@ -49,15 +49,7 @@ class MapView:
         Raises:
             RunError: it has no keys, or so many entries would be too much at once: bytes become objects of Python.
         """
-        copied = self.snapshot()
-        size = min(limit, len(copied.keys)) * (self._map.key_size + self._map.value_size * self._map.cpus)
-        if size > MOST_ENTRY_BYTES:
-            most = f"{size >> 20} MiB are too much at once, {MOST_ENTRY_BYTES >> 20} MiB are not"
-            raise RunError(f"entries of map {self._map.name!r}", f"{most}: ask for fewer, or for its columns")
-        return [
-            {"key": jsonable(self._key.decode(key.tobytes())), **self._told(values)}
-            for key, values in zip(copied.keys[:limit], copied.values[:limit], strict=True)
-        ]
+        return entries_of(self.snapshot(), self._key, self._value, limit, per_cpu=self._map.kind.per_cpu)
 
     def lookup(self, key: object) -> object | None:
         """Return the value of a key, of a per-CPU map a list with one for each slot; None if there is no such key.
@@ -72,8 +64,8 @@ class MapView:
         if value is None:
             return None
         each = [np.frombuffer(value[at : at + self._value.size], np.uint8) for at in range(0, len(value), step)]
-        told = self._told(each)
-        return told["values"] if self._map.kind.per_cpu else told["value"]
+        told = [jsonable(self._value.decode(one.tobytes())) for one in each]
+        return told if self._map.kind.per_cpu else told[0]
 
     def update(self, key: object, value: object, flags: int = 0) -> None:
         """Set a value; on every CPU slot of a per-CPU map, unless it is a list with one for each.
@@ -107,10 +99,6 @@ class MapView:
         """Return a copy as BTF columns, "key.pid", "value.count" …; those of a per-CPU map have shape (rows, slots)."""
         return self._columns.all(self.snapshot())
 
-    def _told(self, values: Iterable[npt.NDArray[np.uint8]]) -> dict[str, object]:
-        each = [jsonable(self._value.decode(one.tobytes())) for one in values]
-        return {"values": each} if self._map.kind.per_cpu else {"value": each[0]}
-
     def _whole(self, value: object) -> bytes:
         if not self._map.kind.per_cpu:
             return self._encode(self._value, value, "value")
@@ -127,6 +115,28 @@ class MapView:
             except ValueError as error:
                 raise RunError(where, f"cannot be {value!r}: give its BTF value, or its bytes in hex") from error
         return codec.encode(value, where)
+
+
+def entries_of(copied: MapSnapshot, key: Codec, value: Codec, limit: int, *, per_cpu: bool) -> list[dict[str, object]]:
+    """Return at most `limit` entries of a copy: {"key", "value"}, or {"key", "values"} with one value per CPU slot.
+
+    Raises:
+        RunError: so many would be too much at once.
+    """
+    slots = copied.values.shape[1]
+    size = min(limit, len(copied.keys)) * (key.size + value.size * slots)
+    if size > MOST_ENTRY_BYTES:
+        most = f"{size >> 20} MiB are too much at once, {MOST_ENTRY_BYTES >> 20} MiB are not"
+        raise RunError(f"entries of map {copied.name!r}", f"{most}: ask for fewer, or for its columns")
+
+    def told(values: Iterable[npt.NDArray[np.uint8]]) -> dict[str, object]:
+        each = [jsonable(value.decode(one.tobytes())) for one in values]
+        return {"values": each} if per_cpu else {"value": each[0]}
+
+    return [
+        {"key": jsonable(key.decode(one.tobytes())), **told(values)}
+        for one, values in zip(copied.keys[:limit], copied.values[:limit], strict=True)
+    ]
 
 
 def jsonable(value: object) -> object:

@@ -46,7 +46,7 @@ class ProgramInfo:
 
 @dataclass(frozen=True, slots=True)
 class MapInfo:
-    """A live map, or a pinned one that nobody has loaded (then `id` is 0 and `probe` empty)."""
+    """A live map, or a pinned one that nobody has loaded: `id` is 0, `probe` the one it was pinned for, if known."""
 
     id: int
     name: str

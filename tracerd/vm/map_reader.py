@@ -51,6 +51,9 @@ class MapFile:
         self.max_entries = int(layout.shape.max_entries)
         self.flags = int(layout.shape.flags)
         self.cpus = int(layout.shape.cpus)
+        self.refused = int(layout.refused)
+        self.bytes = int(layout.bytes)
+        self.count = self._count(head)
 
     @classmethod
     def open_read(cls, path: Path) -> MapFile:
@@ -105,6 +108,16 @@ class MapFile:
         values = np.concatenate([each for _, each in rows] or [np.empty((0, self.cpus, self.value_size), np.uint8)])
         keys.flags.writeable = values.flags.writeable = False
         return MapSnapshot(name, taken, keys, values, self.max_entries, layout.refused)
+
+    def _count(self, head: bytes) -> int:
+        """Return how many elements the header says there are (docs/pins.md), of a ring buffer its unread bytes.
+
+        Whoever opens the map counts anew: this is to be shown, and no more than there is room for.
+        """
+        if self.kind.array:
+            return self.max_entries
+        count, reserved, taken = (int.from_bytes(head[at : at + 8], "little") for at in (128, 192, 256))
+        return min(count if self.kind.keyed else max(reserved - taken, 0), self.max_entries)
 
     def _rows(self, slots: int) -> Iterator[tuple[Bytes, Bytes]]:
         """Yield keys and values, a piece of the file at a time."""

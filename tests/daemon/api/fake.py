@@ -118,6 +118,7 @@ class FakeHost:
         self.asked: list[tuple[Any, ...]] = []
         self.fail: Exception | None = None
         self.slow = 0.0
+        self.unloads = False
         self.rows = rows
         self.elements = {1: 10, 2: 20}
         self.followers: list[FakeFollower] = []
@@ -148,6 +149,11 @@ class FakeHost:
     def pins(self) -> list[PinInfo]:
         return self._pins
 
+    def pin_entries(self, name: str, limit: int) -> list[dict[str, object]]:
+        if name != "kept":
+            raise NotFound(f"pin {name!r}", ("kept",))
+        return [{"key": number, "value": 10 * number} for number in range(5)][:limit]
+
     def program_text(self, program_id: int) -> tuple[ProgramSpec, Any]:
         if program_id != 1:
             raise NotFound(f"program {program_id}", ("1",))
@@ -161,6 +167,8 @@ class FakeHost:
 
     def unload(self, probe: str) -> None:
         self._ask("unload", probe)
+        if self.unloads:
+            return
         if probe == "calls":
             raise ConfigError(f"probe {probe!r}", "comes from the configuration; take it out there")
         raise NotFound(f"probe {probe!r}", ("calls",))

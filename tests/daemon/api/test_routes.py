@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.daemon.api.fake import COUNTS, EVENTS
+from tests.daemon.api.fake import COUNTS, EVENTS, map_info
 from tests.daemon.api.serving import Serving, serving
 from tracerd import errors
 from tracerd.daemon.client import Client
@@ -79,6 +79,22 @@ def test_a_limit_cuts_and_says_so(client: Client) -> None:
     entries, truncated = client.entries(COUNTS, limit=1)
     assert len(entries) == 1
     assert truncated
+
+
+def test_a_pin_is_read_without_its_probe(client: Client) -> None:
+    """By its name, within a limit; one that is not there is told with those there are."""
+    assert client.pin_entries("kept", 2) == ([{"key": 0, "value": 0}, {"key": 1, "value": 10}], True)
+    assert len(client.pin_entries("kept")[0]) == 5
+    with pytest.raises(errors.NotFound, match="no pin 'other'; there are: kept"):
+        client.pin_entries("other")
+
+
+def test_what_rests_in_its_pin_has_no_number(served: Serving, client: Client) -> None:
+    """It is listed with id 0, and no map has that."""
+    served.host.maps().append(map_info(0, "old", "hash"))
+    assert [row.id for row in client.maps()] == [COUNTS, EVENTS, 0]
+    with pytest.raises(errors.NotFound, match="no map 0; there are: 3, 4"):
+        client.map(0)
 
 
 def test_columns_and_tables_arrive_in_binary(served: Serving, client: Client) -> None:

@@ -93,7 +93,7 @@ class Api:
             raise Refused(400, "ConfigError", "HTTP 1.0 or 1.1 is spoken here")
         if route.role is not None and not peer.may(route.role):
             raise Refused(403, "NotPermitted", _forbidden(route, peer))
-        path, query, media = path_of(request.match_info), query_of(request, route), media_of(request, route)
+        path, query, media = path_of(request.match_info, route), query_of(request, route), media_of(request, route)
         if route.stream is not None:
             await body_of(request, route, self.service)
             return await self._stream(Call(peer, path, query, None), route, request, media)

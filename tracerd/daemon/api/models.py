@@ -11,11 +11,21 @@ import msgspec
 from msgspec import Meta
 
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$"
-"""Names of probes, tables and pins: nothing that a path could be made of but a plain file name."""
+"""Names of probes and tables: nothing that a path could be made of but a plain file name."""
+
+PIN_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
+"""Names of pins, as docs/pins.md has them."""
+
+NAMES = {
+    NAME_PATTERN: "a letter or '_', then letters, digits, '_', '.' and '-', at most 64",
+    PIN_PATTERN: "a letter, a digit or '_', then letters, digits, '_', '.' and '-', at most 64",
+}
+"""What the patterns say, in words."""
 
 LARGEST_ID = 2**32 - 1
 
 Name = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=64, description="Letters, digits, '_', '.', '-'.")]
+PinName = Annotated[str, Meta(pattern=PIN_PATTERN, max_length=64, description="Letters, digits, '_', '.', '-'.")]
 Id = Annotated[int, Meta(ge=0, le=LARGEST_ID)]
 Source = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[!-~]([ -~]*[!-~])?$")]
 FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}$", max_length=128)]
@@ -52,7 +62,7 @@ class LinkRequest(Request, frozen=True):
 class PinRequest(Request, frozen=True):
     """Pin a map under a name."""
 
-    name: Name
+    name: PinName
 
 
 class KeyRequest(Request, frozen=True):
@@ -130,7 +140,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Entries(msgspec.Struct, frozen=True):
-    """Elements of a map. `truncated`: there were more than the limit."""
+    """Elements of a map. `truncated`: there were more than the limit. Of a pin, `map` is 0 and `name` the pin's."""
 
     map: int
     name: str

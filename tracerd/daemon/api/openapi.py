@@ -10,14 +10,13 @@ import msgspec
 
 from tracerd import __version__
 from tracerd.daemon.api.errors import MEANING, ErrorAnswer
-from tracerd.daemon.api.models import LARGEST_ID, NAME_PATTERN
+from tracerd.daemon.api.models import LARGEST_ID
 from tracerd.daemon.api.route import EVENTS, JSON, Route
 from tracerd.daemon.api.routes import ROUTES
 
 Schema = dict[str, Any]
 
 ID: Schema = {"type": "integer", "minimum": 0, "maximum": LARGEST_ID}
-NAME: Schema = {"type": "string", "pattern": NAME_PATTERN, "maxLength": 64}
 _BYTES: Schema = {"type": "string", "contentEncoding": "binary"}
 _REFERENCE = "#/components/schemas/{name}"
 
@@ -102,9 +101,8 @@ def _refusal(meaning: str) -> Schema:
 
 def _path_parameters(route: Route) -> list[Schema]:
     names = re.findall(r"\{(\w+)\}", route.path)
-    return [
-        {"name": name, "in": "path", "required": True, "schema": ID if name.endswith("id") else NAME} for name in names
-    ]
+    kind: Schema = {"type": "string", "pattern": route.names, "maxLength": 64}
+    return [{"name": name, "in": "path", "required": True, "schema": ID if name == "id" else kind} for name in names]
 
 
 def _query_parameters(route: Route) -> list[Schema]:

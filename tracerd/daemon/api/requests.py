@@ -14,23 +14,22 @@ from aiohttp.web_protocol import RequestPayloadError
 
 from tracerd.daemon.api.errors import Refused
 from tracerd.daemon.api.host import Service
-from tracerd.daemon.api.models import LARGEST_ID, NAME_PATTERN, Request
+from tracerd.daemon.api.models import LARGEST_ID, NAMES, Request
 from tracerd.daemon.api.route import JSON, SMALL_BODY, Route
 
 Model = TypeVar("Model", bound=Request)
 
-_NAME = re.compile(NAME_PATTERN)
 _ON_THE_LOOP = 64 << 10
 """Bytes of a body that are decoded at once; more would hold up the others."""
 
 
-def path_of(match: Mapping[str, str]) -> dict[str, str | int]:
+def path_of(match: Mapping[str, str], route: Route) -> dict[str, str | int]:
     """Return the path's parameters: ids as numbers, all others as names.
 
     Raises:
         Refused: one is neither.
     """
-    return {name: _id(text) if name == "id" else _checked_name(name, text) for name, text in match.items()}
+    return {what: _id(text) if what == "id" else _checked_name(text, route.names) for what, text in match.items()}
 
 
 def _id(text: str) -> int:
@@ -39,9 +38,9 @@ def _id(text: str) -> int:
     return int(text)
 
 
-def _checked_name(what: str, text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise Refused(400, "ConfigError", f"{text[:80]!r} is no {what}: letters, digits, '_', '.' and '-', at most 64")
+def _checked_name(text: str, pattern: str) -> str:
+    if not re.fullmatch(pattern, text):
+        raise Refused(400, "ConfigError", f"{text[:80]!r} is no name: {NAMES[pattern]}")
     return text
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tracerd.daemon.api.access import Peer, Role
 from tracerd.daemon.api.host import Service
-from tracerd.daemon.api.models import Nothing, Request
+from tracerd.daemon.api.models import NAME_PATTERN, Nothing, Request
 
 JSON = "application/json"
 COLUMNS = "application/vnd.tracerd.columns"
@@ -68,6 +68,7 @@ class Route:
     summary: str
     answer: Any                                    # a type, as msgspec has it
     role: Role | None = "read"                     # None: whoever can connect
+    names: str = NAME_PATTERN                      # what the path's names are like
     body: type[Request] | None = None
     query: type[Request] = Nothing
     media: tuple[str, ...] = (JSON,)               # first: where the client does not care

@@ -64,11 +64,16 @@ def _entry(call: Call) -> Mapping[str, object]:
     return {**_key(call), "value": call.body.value}
 
 
+def loaded(service: Service) -> list[MapInfo]:
+    """Return the maps that have a number: not those that rest in their pins."""
+    return [info for info in service.host.maps() if info.id]
+
+
 ROUTES = (
     Route(
         method="GET",
         path="/v1/maps",
-        summary="All maps",
+        summary="All maps; pinned ones that no probe has loaded have id 0",
         answer=list[MapInfo],
         run=lambda service, _: service.host.maps(),
     ),
@@ -77,7 +82,7 @@ ROUTES = (
         path="/v1/maps/{id}",
         summary="One map",
         answer=MapInfo,
-        run=lambda service, call: with_id(service.host.maps(), call.id, "map"),
+        run=lambda service, call: with_id(loaded(service), call.id, "map"),
     ),
     Route(
         method="GET",
