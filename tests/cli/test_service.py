@@ -24,7 +24,8 @@ def test_without_systemd_it_is_not_supported_here(words: tuple[str, ...]) -> Non
 def test_a_tree_is_installed_and_removed_step_by_step(tmp_path: Path) -> None:
     """Each step is one line; --json has them all."""
     done = tracerd("service", "install", "--root", tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert done.stderr == "" or done.stderr.startswith("warning: if ")       # this interpreter may be root's alone
     assert f"write {tmp_path}/etc/systemd/system/tracerd.service" in done.stdout.splitlines()
     dry = tracerd("service", "install", "--root", tmp_path, "--interpreter-only", "--dry-run")
     assert f"would write {tmp_path}/etc/systemd/system/tracerd.service.d/interpreter-only.conf" in dry.stdout
@@ -33,8 +34,9 @@ def test_a_tree_is_installed_and_removed_step_by_step(tmp_path: Path) -> None:
     assert not (tmp_path / "etc/systemd/system/tracerd.service").exists()
 
 
-def test_a_dry_run_works_anywhere() -> None:
-    """One may look at what would be done on this machine, with or without systemd."""
+@needs_no_systemd
+def test_a_dry_run_says_its_steps_anywhere() -> None:
+    """One may look at what would be done on this machine; without systemd the exit code is the real call's."""
     done = tracerd("service", "install", "--dry-run")
-    assert done.returncode == 0
+    assert done.returncode == 4
     assert "would write /etc/systemd/system/tracerd.service" in done.stdout or "up to date" in done.stdout

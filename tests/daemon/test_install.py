@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from tracerd.cli import service
 from tracerd.config.daemon import read_config
 from tracerd.daemon import install, windows_service
-from tracerd.daemon.install import CONFIG, DROP_IN, PROBES, STATE, UNIT, UNIT_DIR, Installation, Step
+from tracerd.daemon.install import CONFIG, DROP_IN, PROBES, STATE, UNIT, UNIT_DIR, WANTS, Installation, Step
 from tracerd.errors import NotPermitted, NotSupported, RunError
 
 
@@ -31,6 +34,7 @@ def test_a_tree_gets_unit_configuration_and_directories(tmp_path: Path) -> None:
     """With modes that do not depend on who installs; the unit runs this interpreter, without its user's folders."""
     installed(tmp_path)
     assert files(tmp_path) == {str(UNIT_DIR / UNIT), str(CONFIG)}
+    assert (tmp_path / WANTS).readlink() == Path("/") / UNIT_DIR / UNIT
     assert (tmp_path / PROBES).is_dir()
     assert stat.S_IMODE((tmp_path / UNIT_DIR / UNIT).stat().st_mode) == 0o644
     unit = (tmp_path / UNIT_DIR / UNIT).read_text()
@@ -56,7 +60,8 @@ def test_what_a_person_wrote_is_kept_and_said_to_be(tmp_path: Path) -> None:
     assert (tmp_path / CONFIG).read_text().endswith("# mine\n")
     assert (tmp_path / UNIT_DIR / UNIT).read_text().endswith("# mine\n")
     assert any("changed by hand" in step.said and step.outcome == "kept" for step in steps)
-    assert any("changed by hand" in step.said for step in removed(tmp_path))
+    assert any(f"changed by hand; if nobody needs it: rm {tmp_path / UNIT_DIR / UNIT}" in step.said
+               for step in removed(tmp_path))  # fmt: skip
     assert (tmp_path / UNIT_DIR / UNIT).exists()
 
 
@@ -94,6 +99,7 @@ def test_removing_leaves_configuration_and_state_unless_purged(tmp_path: Path) -
     (tmp_path / STATE).mkdir(parents=True)
     (tmp_path / STATE / "pin").write_text("")
     steps = removed(tmp_path)
+    assert not (tmp_path / WANTS).is_symlink()
     assert files(tmp_path) == {str(CONFIG), str(STATE / "pin")}
     assert sum("--purge removes it" in step.said for step in steps) == 2
     (tmp_path / "elsewhere").mkdir()
@@ -158,3 +164,20 @@ def test_the_windows_service_says_what_it_lacks_elsewhere() -> None:
         windows_service.control("status")
     with pytest.raises(NotSupported, match="pywin32"):
         getattr(windows_service, "Service")  # noqa: B009  what pywin32's host does
+
+
+def test_a_dry_run_says_what_it_would_do_and_fails_where_the_real_call_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --root what could go wrong there is a warning; on this machine it is the exit code."""
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    done = CliRunner().invoke(service.command, ["install", "--root", str(tmp_path / "tree"), "--dry-run", "--json"])
+    assert done.exit_code == 0
+    assert "would" in {step["outcome"] for step in json.loads(done.stdout)["steps"]}
+    assert "warning: if" in done.stderr
+    assert not (tmp_path / "tree").exists()
+    monkeypatch.setattr(install, "need_systemd", lambda: None)
+    done = CliRunner().invoke(service.command, ["install", "--dry-run"])
+    assert isinstance(done.exception, RunError)
+    assert "would" in done.stdout

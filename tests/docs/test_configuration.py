@@ -17,6 +17,7 @@ from exporters.lines import encode
 from tests.daemon.moments import moment
 from tests.docs.blocks import blocks_of
 from tracerd.config.daemon import DaemonConfig, parse_config
+from tracerd.daemon.core import RESTART_FOR
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION, EXPORTERS = ROOT / "docs" / "configuration.md", ROOT / "docs" / "exporters.md"
@@ -58,6 +59,14 @@ def test_every_key_is_documented_with_its_default() -> None:
     rows = documented(CONFIGURATION)
     assert set(rows) == keys_of(DaemonConfig)
     assert DaemonConfig.model_validate(nested(rows)).model_dump() == DaemonConfig().model_dump()
+
+
+def test_what_needs_a_restart_is_documented() -> None:
+    """The page's list is the daemon's, in its order; all other sections are what a reload changes."""
+    told = CONFIGURATION.read_text().partition("## What a reload changes")[2].partition("\n\n|")[0]
+    changes, _, restart = told.partition("needs a restart")
+    assert tuple(re.findall(r"`(\w+)`", restart)) == RESTART_FOR
+    assert set(re.findall(r"`(\w+)`", changes)) == set(DaemonConfig.model_fields) - set(RESTART_FOR)
 
 
 def test_every_key_of_jsonl_is_documented_with_its_default() -> None:

@@ -103,7 +103,7 @@ def test_any_value_is_json(column: np.ndarray[Any, Any]) -> None:
 @pytest.mark.parametrize(
     ("section", "sentence"),
     [
-        ({}, "path: Field required"),
+        ({}, "path: is missing"),
         ({"path": "relative.jsonl"}, "must be an absolute path"),
         ({"path": "/x", "intervall": "1s"}, "did you mean 'interval'?"),
         ({"path": "/x", "interval": 10}, "10 is not a length of time"),

@@ -9,7 +9,7 @@ import pytest
 
 from tracerd.config.daemon import DaemonConfig, read_config
 from tracerd.errors import ConfigError
-from tracerd.runtime.configured import resolve_probes
+from tracerd.runtime.configured import passed_over, resolve_probes
 
 PROBE = '[probe]\nname = "{name}"\nobject = "x.bpf.o"\n[[attach]]\nprogram = "p"\nsource = "begin"\n'
 
@@ -43,6 +43,30 @@ def test_a_glob_may_match_nothing_and_leaves_out_what_is_no_probe(tmp_path: Path
     write_probe(tmp_path / "probes.d", "backup", "a.toml~")
     (tmp_path / "probes.d" / "folder.toml").mkdir()
     assert resolve_probes(configured(tmp_path, "probes.d/*", "none.d/*.toml")) == []
+
+
+def test_what_a_glob_probably_does_not_mean_is_told(tmp_path: Path) -> None:
+    """A misspelt folder, a FIFO or folder that is called as a probe; not an empty folder, nor what is named plainly."""
+    write_probe(tmp_path / "probes.d", "good")
+    (tmp_path / "probes.d" / "folder.toml").mkdir()
+    os.mkfifo(tmp_path / "probes.d" / "pipe.toml")
+    (tmp_path / "empty.d").mkdir()
+    config = configured(tmp_path)
+    assert passed_over("probe.d/*.toml", config) == [f"{tmp_path}/probe.d is not there: a misspelt folder?"]
+    assert passed_over(f"{tmp_path}/none/*/x.toml", config) == [f"{tmp_path}/none is not there: a misspelt folder?"]
+    assert passed_over("probes.d/*", config) == [
+        f"{tmp_path}/probes.d/{name}.toml is no regular file, so it is passed over" for name in ("folder", "pipe")
+    ]
+    for entry in ("empty.d/*", "*/*/x.toml", "syscalls", "none.toml", ""):
+        assert passed_over(entry, config) == []
+
+
+@pytest.mark.parametrize("entries", [("syscalls", "d/*.toml"), ("d/*.toml", "syscalls")])
+def test_the_name_of_a_shipped_probe_is_taken(tmp_path: Path, entries: tuple[str, str]) -> None:
+    """Whichever comes first: the one that can be renamed is named."""
+    path = write_probe(tmp_path / "d", "syscalls", "mine.toml")
+    with pytest.raises(ConfigError, match=rf"{path}: a probe that comes with tracerd .*'syscalls'; rename yours"):
+        resolve_probes(configured(tmp_path, *entries))
 
 
 def test_the_folder_s_own_name_is_no_glob(tmp_path: Path) -> None:

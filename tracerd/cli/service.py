@@ -37,10 +37,11 @@ def install_command(root: Path, dry_run: bool, interpreter_only: bool, now: bool
         click.echo(windows_service.control("install"))
         return
     to = Installation(root.absolute(), interpreter_only, now)
-    if to.here and not dry_run:
-        install.need_systemd()
-        install.need_readable(Path(sys.executable))
+    if not dry_run:
+        _need(to)
     _tell(install.perform(install.install_steps(to), dry=dry_run), as_json, dry_run)
+    if dry_run:
+        _need(to)                            # after the steps, which are what was asked for
     if not as_json and not dry_run and to.here and not now:
         click.echo(f"next: look at {to.at(install.CONFIG)}, then: tracerd check && systemctl start {UNIT}")
 
@@ -59,6 +60,8 @@ def remove_command(root: Path, dry_run: bool, purge: bool, as_json: bool) -> Non
     if to.here and not dry_run:
         install.need_systemd()
     _tell(install.perform(install.remove_steps(to, purge=purge), dry=dry_run), as_json, dry_run)
+    if to.here and dry_run:
+        install.need_systemd()
 
 
 @command.command("status")
@@ -93,10 +96,22 @@ def _properties() -> dict[str, str]:
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
+def _need(to: Installation) -> None:
+    """Refuse what cannot work on this machine; what may not work in a tree that becomes another one is only said."""
+    if to.here:
+        install.need_systemd()
+    try:
+        install.need_readable(Path(sys.executable))
+    except RunError as error:
+        if to.here:
+            raise
+        click.echo(f"warning: if {to.root} is run as it is: {error}", err=True)
+
+
 def _tell(steps: Iterator[Step], as_json: bool, dry: bool) -> None:
     done = []
     for step in steps:
-        done.append({"step": step.said, "outcome": step.outcome})
+        done.append({"step": step.said, "outcome": "would" if dry and step.do else step.outcome})
         if not as_json:
             click.echo(f"{'would ' if dry and step.do else ''}{step.said}")
     if as_json:

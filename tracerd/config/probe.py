@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tracerd.config.sentences import NAME_PATTERN
 from tracerd.config.strict import StrictTable, parse_toml, read_text, validate
 from tracerd.views.spec import ColumnSpec, ViewSpec
 
 Engine = Literal["auto", "jit", "interpreter", "native"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=64)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
 
 MOST_ATTACH, MOST_VIEWS, MOST_COLUMNS = 4096, 64, 256
 """Every view is made each time somebody looks; a file of a few KiB must not keep a daemon busy for seconds."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from tracerd.config.sentences import meaning, toml_meaning
 from tracerd.errors import ConfigError
 
 
@@ -44,7 +45,7 @@ def parse_toml(text: str, where: str) -> dict[str, object]:
     except RecursionError as error:
         raise ConfigError(where, "is not TOML: nested too deeply") from error
     except ValueError as error:            # TOMLDecodeError, and plain ones for numbers with thousands of digits
-        raise ConfigError(where, f"is not TOML: {error}") from error
+        raise ConfigError(where, f"is not TOML: {toml_meaning(str(error))}") from error
 
 
 Model = TypeVar("Model", bound=StrictTable)
@@ -65,9 +66,10 @@ def validate(model: type[Model], document: dict[str, object], where: str) -> Mod
 
 
 def _told(model: type[BaseModel], detail: ErrorDetails, where: str) -> ConfigError:
-    where = f"{where}: {'.'.join(str(part) for part in detail['loc'])}"
+    place = detail["loc"][:-2] if detail["loc"][-1:] == ("[key]",) else detail["loc"]      # a table's own name is wrong
+    where = f"{where}: {'.'.join(str(part) for part in place)}"
     if detail["type"] != "extra_forbidden":
-        return ConfigError(where, detail["msg"].removeprefix("Value error, "))    # pydantic's, before what we say
+        return ConfigError(where, meaning(detail))
     valid = _names_at(model, detail["loc"][:-1])
     return ConfigError(where, unknown_name("key", str(detail["loc"][-1]), valid))
 

@@ -99,7 +99,7 @@ def _listed(role: Role, kind: Literal["users", "groups"], name: str | int) -> Fi
     try:
         numbers(role, kind, (name,))
     except ConfigError as error:
-        yield problem("access", error.where, error.cause, f"add it, or take it out of {kind}")
+        yield problem("access", error.where, error.cause, f"take it out of {kind}, or name one that is there")
 
 
 def _tcp(config: DaemonConfig) -> Findings:

@@ -16,7 +16,7 @@ from tracerd.errors import ConfigError, TracerdError
 from tracerd.linux.cpus import cpu_slots
 from tracerd.linux.tracefs import tracefs
 from tracerd.platforms.linux import LINUX
-from tracerd.runtime.configured import files_of, read_configured, refuse_twins
+from tracerd.runtime.configured import files_of, passed_over, read_configured, refuse_twins
 from tracerd.runtime.load import make_maps
 from tracerd.runtime.program import prove
 from tracerd.runtime.tables import ProbeViews
@@ -67,6 +67,8 @@ def _read(entry: str, config: DaemonConfig, read: list[tuple[str, Probe]]) -> Fi
         return
     if not files:
         yield note(NAMED, entry, "matches no file")
+    for said in passed_over(entry, config):
+        yield note(NAMED, entry, said)
     for file in files:
         if file in (known for known, _ in read):
             continue

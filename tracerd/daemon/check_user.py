@@ -70,7 +70,7 @@ def _target(name: str, path: Path, who: Account) -> Findings:
             return
         yield problem(check, name, f"{folder} is no directory", f"run: install -d -o {who.uid} -m 750 {folder}")
         return
-    fix = f"run: chown {who.uid} {folder}, or name a file in another folder"
+    fix = f"name a file in a folder of its own: install -d -o {who.uid} -m 750 {UNITS_LOGS}"
     try:
         status = path.lstat()
     except FileNotFoundError:

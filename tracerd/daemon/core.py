@@ -23,7 +23,7 @@ from tracerd.daemon.settings import host_settings
 from tracerd.daemon.state import Document, StateDir
 from tracerd.errors import ConfigError, TracerdError
 from tracerd.runtime.caches import open_caches
-from tracerd.runtime.configured import files_of, read_configured, resolve_probes
+from tracerd.runtime.configured import files_of, passed_over, read_configured, resolve_probes
 from tracerd.runtime.host import Host
 from tracerd.runtime.inspect import Inspector
 from tracerd.runtime.load import lock_if_enforced
@@ -90,6 +90,7 @@ class Daemon:
         """Load and attach all probes, and start to export. What does not load is told in `host.failed`."""
         began = time.monotonic()
         self.host.begin(list(_configured(self.config)))
+        _tell_passed_over(self.config)
         for failed in self.host.failed:
             LOG.error("probe not loaded: %s", failed.failed, extra=fields(probe=failed.name))
         self.exporting.start()
@@ -188,10 +189,17 @@ class Daemon:
             raise
         self.exporting.replace(exporters)
         self._exporters, self.config = exporters, fresh
+        _tell_passed_over(fresh)
         return changes
 
     def _is_same(self, name: str, fresh: DaemonConfig) -> bool:
         return fresh.exporters.get(name) == self.config.exporters.get(name)
+
+
+def _tell_passed_over(config: DaemonConfig) -> None:
+    for entry in config.probes:
+        for said in passed_over(entry, config):
+            LOG.warning("probes: %r: %s", entry, said)
 
 
 def _configured(config: DaemonConfig) -> Iterator[tuple[str, Probe | TracerdError]]:

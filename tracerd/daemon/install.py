@@ -23,6 +23,7 @@ from tracerd.linux.users import find_user
 USER = "tracerd"
 UNIT = "tracerd.service"
 UNIT_DIR = Path("etc/systemd/system")
+WANTS = UNIT_DIR / "multi-user.target.wants" / UNIT
 DROP_IN = UNIT_DIR / f"{UNIT}.d" / "interpreter-only.conf"
 CONFIG = Path("etc/tracerd/tracerd.toml")
 PROBES = Path("etc/tracerd/probes.d")
@@ -115,12 +116,16 @@ def install_steps(to: Installation) -> Iterator[Step]:
         yield _systemctl("enable", UNIT)
         if to.start:
             yield _systemctl("restart", UNIT)
+    else:
+        yield _enabled(to.at(WANTS))
 
 
 def remove_steps(to: Installation, *, purge: bool) -> Iterator[Step]:
     """Yield what undoes it. Configuration and state stay unless `purge`; what a person changed stays in any case."""
     if to.here and to.at(UNIT_DIR / UNIT).exists():
         yield _systemctl("disable", "--now", UNIT)
+    if not to.here and to.at(WANTS).is_symlink():
+        yield Step(f"remove {to.at(WANTS)}", "done", to.at(WANTS).unlink)
     yield from _remove_ours(to.at(DROP_IN))
     yield from _remove_ours(to.at(UNIT_DIR / UNIT))
     if to.here:
@@ -204,11 +209,23 @@ def _unit(path: Path, text: str) -> Step:
     return Step(f"write {path}", "done", lambda: _write(path, text))
 
 
+def _enabled(path: Path) -> Step:
+    """In a tree no systemd can be asked: make the link that `systemctl enable` makes."""
+    if path.is_symlink() or path.exists():
+        return Step(f"{path} exists", "unchanged")
+
+    def link() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        path.symlink_to(Path("/") / UNIT_DIR / UNIT)
+
+    return Step(f"enable {UNIT}: link {path}", "done", link)
+
+
 def _remove_ours(path: Path) -> Iterator[Step]:
     if path.is_symlink() or not path.exists():
         return
     if not is_ours(path.read_text(encoding="utf-8", errors="replace")):
-        yield Step(f"keep {path}: it was changed by hand", "kept")
+        yield Step(f"keep {path}: it was changed by hand; if nobody needs it: rm {path}", "kept")
         return
 
     def remove() -> None:

@@ -6,6 +6,7 @@ import glob
 import os
 import stat
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 
 from tracerd.config import Probe, parse_probe
@@ -66,6 +67,21 @@ def _files(entry: str, folder: Path) -> list[str]:
     return [str(path)]
 
 
+def passed_over(entry: str, config: DaemonConfig) -> list[str]:
+    """Return in words what a glob says that is probably not meant: a folder that is not there, or files of no use."""
+    if not glob.has_magic(entry) or not entry or "\0" in entry:
+        return []
+    folder = config.folder               # whose own name is taken literally
+    for part in takewhile(lambda part: not glob.has_magic(part), Path(entry).parent.parts):
+        folder /= part
+    if not folder.is_dir():
+        return [f"{folder} is not there: a misspelt folder?"]
+    pattern = entry if Path(entry).is_absolute() else _under(config.folder, entry)
+    found = [Path(name) for name in sorted(glob.glob(pattern))]  # noqa: PTH207  as `_files`
+    return [f"{path} is no regular file, so it is passed over" for path in found
+            if path.suffix == ".toml" and not path.is_file()]  # fmt: skip
+
+
 def read_configured(file: str) -> Probe:
     """Read one of the files that `files_of` returned. Nobody but root and us may be able to write what is used.
 
@@ -93,7 +109,12 @@ def refuse_twins(probes: Iterable[tuple[str, Probe]]) -> list[Probe]:
     found = []
     for file, probe in probes:
         if probe.name in seen:
-            raise ConfigError(file, f"a probe named {probe.name!r} is already in {seen[probe.name]}; rename one")
+            other = seen[probe.name]
+            if _is_path(file) and _is_path(other):
+                raise ConfigError(file, f"a probe named {probe.name!r} is already in {other}; rename one")
+            mine = file if _is_path(file) else other
+            raise ConfigError(mine, f"a probe that comes with tracerd and is named in `probes`, too, has the name "
+                                    f"{probe.name!r}; rename yours")  # fmt: skip
         seen[probe.name] = file
         found.append(probe)
     return found
