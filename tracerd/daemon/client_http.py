@@ -153,13 +153,14 @@ class Connection:
     def _sent(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> http.client.HTTPResponse:
         if self._http is None:
             self._http = _Unix(self._endpoint.path) if self._endpoint.path else _tls(self._endpoint)
+        opened = self._http                              # another thread may close us meanwhile
         try:
-            self._http.request(method, path, body, dict(headers))
+            opened.request(method, path, body, dict(headers))
         except BrokenPipeError:
             # It may have answered before it closed: "too many connections" is said at once.
-            if self._http.sock is None:
+            if opened.sock is None:
                 raise
-        answer = self._http.getresponse()
+        answer = opened.getresponse()
         self._used = time.monotonic()
         return answer
 
