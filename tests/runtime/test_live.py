@@ -185,6 +185,33 @@ def test_a_change_that_fails_halfway_runs_none_of_its_programs(
     assert live.failed() == {}
 
 
+@pytest.mark.parametrize("step", ["make", "finish"])
+def test_a_defect_in_a_change_closes_the_source_rather_than_leave_a_freed_program_in_it(
+    live: LiveSources, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Not only foreseen errors: whatever a source raises, its refused programs run no more, and it is told."""
+    stays, refused = Native(COUNT), Native(COUNT)
+    live.relink([link("interval:10ms", stays)])
+
+    def defect(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(TicksRelink, step, defect)
+        wanted = [link("interval:10ms", stays), link("interval:5ms", refused)]
+        if step == "make":
+            with pytest.raises(ZeroDivisionError):
+                live.relink(wanted)
+        else:
+            live.relink(wanted)
+        assert live.failed() == {"timer": "a defect"}
+    ran = refused.program.runs
+    time.sleep(0.1)
+    assert refused.program.runs == ran
+    assert live.revive() == ["timer"]
+    assert live.failed() == {}
+
+
 def test_more_names_of_intervals_than_there_is_room_for_are_refused_whole(live: LiveSources) -> None:
     """Every name keeps its ledger: with too many over time a change is refused before any of it is made."""
     stays, refused = Native(COUNT), Native(COUNT)

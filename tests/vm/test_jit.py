@@ -6,7 +6,6 @@ The differential test finds what nobody thought of; these name what somebody did
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +19,7 @@ from tracerd.platforms.model import MapKind
 from tracerd.verifier.job import MapFacts, Rejection, VerifiedProgram
 from tracerd.verifier.verify import verify
 from tracerd.vm.engine import Circumstances
-from tracerd.vm.jit import LINKS_A_SESSION, compiler
+from tracerd.vm.jit import compiler
 from tracerd.vm.jit_graph import FRAME, build_graph
 from tracerd.vm.jit_lower import lower
 from tracerd.vm.jit_unit import MapCode, Unit, make_unit
@@ -431,30 +430,3 @@ def test_atomics_fetch_and_leave_the_same(atomic: str) -> None:
     """, context_bytes=32)
     big = 0xFEDCBA9876543210
     agreed(subject, numbers(big, 0x1234567890ABCDEF, big), numbers(big, 5, 0x76543210), numbers(1, 2, 3))
-
-
-def test_linking_again_and_again_takes_no_more_memory() -> None:
-    """A daemon loads and unloads for months: what LLVM keeps of a library ends with its session, not with the process.
-
-    Code that is still in use outlives the sessions that come after its own.
-    """
-    subject = program("r0 = 7\n exit")
-    lowered = lower(make_unit(subject, ()))
-    backend = compiler()
-    image = backend.compile(lowered)
-    with prepared(subject, JIT) as (running, _):
-        for _ in range(2 * LINKS_A_SESSION):
-            backend.link(image, {}).close()
-        before = _resident_kb()
-        for _ in range(32 * LINKS_A_SESSION):
-            backend.link(image, {}).close()
-        assert _resident_kb() - before < 4096        # 18,000 without an end of sessions
-        assert running.run(bytes(64)).result == 7
-
-
-def _resident_kb() -> int:
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        pytest.skip("this system does not tell a process how much memory it has")
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))

@@ -19,12 +19,6 @@ from tracerd.vm.maps import MapFile
 pytestmark = needs_map_files
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o700)
-    return tmp_path / "m.map"
-
-
 @pytest.mark.parametrize("kind", MapKind)
 def test_no_byte_of_the_fixed_header_may_be_otherwise(kind: MapKind, path: Path) -> None:
     """Each byte of the first 128 flipped: refused, and the file stays as it was. Only the seed is nobody's business."""

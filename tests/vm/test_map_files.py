@@ -31,12 +31,6 @@ ROOT = Path(__file__).parents[2]
 pytestmark = needs_map_files
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o700)
-    return tmp_path / "m.map"
-
-
 @pytest.mark.parametrize("kind", MapKind)
 def test_a_map_is_as_it_was_when_its_file_is_opened_again(kind: MapKind, path: Path) -> None:
     """Contents, their order and the counts; nothing had to be mended."""

@@ -29,12 +29,6 @@ pytestmark = needs_map_files
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o700)
-    return tmp_path / "m.map"
-
-
-@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 KiB."""
     mounted = subprocess.run(

@@ -19,12 +19,6 @@ from tracerd.vm.maps import Map, MapFile
 pytestmark = needs_map_files
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o700)
-    return tmp_path / "m.map"
-
-
 @pytest.mark.parametrize("kind", MapKind)
 def test_a_reader_from_outside_sees_what_the_writer_sees(kind: MapKind, path: Path) -> None:
     """Beside the writer and without its lock: shape, rows, order and counts."""

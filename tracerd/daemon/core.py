@@ -221,5 +221,3 @@ def _configured(config: DaemonConfig) -> Iterator[tuple[str, Probe | TracerdErro
                 yield Path(file).name, error
             else:
                 yield probe.name, probe
-
-

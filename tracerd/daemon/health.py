@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -67,17 +66,15 @@ def ledger_row(balance: Ledger) -> dict[str, object]:
 
 def own_metrics(daemon: Daemon) -> dict[str, float]:
     """Return tracerd's own numbers: what it costs, what it holds, what went wrong. Totals unless the name says else."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
     verifier = daemon.verifier.statistics()
-    maps = [made for each in daemon.host.loaded for made in _map_bytes(each)]
     numbers: dict[str, float] = {
-        "process.cpu_seconds": used.ru_utime + used.ru_stime,
+        "process.cpu_seconds": time.process_time(),
         "process.memory_bytes": _resident_bytes(),
         "process.descriptors": _descriptors(),
         "pumps.cpu_seconds": daemon.host.sources.cpu_ns / 1e9,
         "probes.loaded": len(daemon.host.loaded),
         "probes.failed": len(daemon.host.failed),
-        "maps.memory_bytes": sum(maps),
+        "maps.memory_bytes": sum(info.memory_bytes for info in daemon.inspector.maps()),
         "verifier.jobs": verifier.jobs,
         "verifier.started": verifier.started,
         "verifier.broken": verifier.broken,
@@ -113,23 +110,11 @@ def _reasons(daemon: Daemon) -> Iterator[str]:
         yield f"the configuration was not read again: {daemon.last_refusal}"
 
 
-def _map_bytes(each: object) -> Iterator[int]:
-    from tracerd.errors import NotFound
-    from tracerd.runtime.loaded import Loaded
-
-    assert isinstance(each, Loaded)
-    try:
-        with each.used() as live:
-            yield from [made.statistics.memory_bytes for made in live.maps.values()]
-    except NotFound:
-        return
-
-
 def _resident_bytes() -> int:
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
     except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        return 0                         # no /proc
 
 
 def _descriptors() -> int:

@@ -29,11 +29,6 @@ class Notifier:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
 
-    @property
-    def present(self) -> bool:
-        """True if somebody is to be told."""
-        return self._socket is not None
-
     def ready(self, status: str = "") -> None:
         """The daemon serves: it has started, or reloaded."""
         self._tell("READY=1", status)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tracerd.daemon.api.unix_socket import UnixSocket
 
 LOG = logging.getLogger("tracerd.daemon")
+PRINTED = logging.getLogger("tracerd.printed")
+"""What programs print with bpf_trace_printk."""
 
 LOOK_SECONDS = 1.0
 WATCH_EVERY = 2                  # looks between two at the files
@@ -113,6 +115,7 @@ class Service:
         daemon = self._daemon
         if not daemon.host.sources.stalled(STALLED_SECONDS):
             self._notifier.alive()
+        self._tell_printed()
         await self._look_at_socket()
         if looks % WATCH_EVERY == 0:
             await asyncio.to_thread(self._look_at_files)
@@ -126,6 +129,13 @@ class Service:
             await asyncio.to_thread(daemon.retry)
         if looks % REVIVE_EVERY == 0 and daemon.host.sources.failed():
             await asyncio.to_thread(self._revive)
+
+    def _tell_printed(self) -> None:
+        lines, lost = self._daemon.host.sources.take_printed()
+        for line in lines:
+            PRINTED.info("%s", line)
+        if lost:
+            PRINTED.warning("%d more lines found no room to wait", lost)
 
     async def _look_at_socket(self) -> None:
         try:

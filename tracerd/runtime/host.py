@@ -15,15 +15,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tracerd.config import Probe
-from tracerd.errors import (
-    ConfigError,
-    NotFound,
-    NotPermitted,
-    RunError,
-    SourceError,
-    TracerdError,
-    VerifierUnavailable,
-)
+from tracerd.errors import ConfigError, NotFound, RunError, TracerdError
+from tracerd.runtime.failures import Failures
 from tracerd.runtime.live import LiveSources
 from tracerd.runtime.load import LoadedProbe, load_probe
 from tracerd.runtime.loaded import HostLink, Ids, Loaded, fingerprint
@@ -38,9 +31,6 @@ from tracerd.verifier.verdict import Prover
 from tracerd.vm.code_cache import CodeCache
 from tracerd.vm.maps import Map
 from tracerd.vm.policy import Integrity
-
-PASSING = (NotPermitted, RunError, SourceError, VerifierUnavailable)
-"""Why a probe may fail to load now and not a minute later. What its files say, or are proved to be, stays wrong."""
 
 Part = TypeVar("Part")
 Parts = Callable[[Loaded], Iterable[tuple[int, Part]]]
@@ -89,8 +79,7 @@ class Host:
         self.maps = PinnedMaps(pins, lambda probe, name: self._saved.pin_of(probe, name), map_bytes)
         self._ids = Ids()
         self._loaded: dict[str, Loaded] = {}
-        self._failed: dict[str, ProbeInfo] = {}
-        self._passing: dict[str, tuple[Origin, Probe]] = {}      # of those, what is worth another try
+        self._failures = Failures()
         self._saved = saved
         self._save = save
         self._changing = threading.RLock()
@@ -105,7 +94,7 @@ class Host:
     @property
     def failed(self) -> tuple[ProbeInfo, ...]:
         """The probes that should be loaded and are not."""
-        return tuple(self._failed.values())
+        return self._failures.told
 
     @property
     def saved(self) -> Saved:
@@ -147,11 +136,10 @@ class Host:
         Returns the names of those that are loaded now.
         """
         with self._changing:
-            waiting = dict(self._passing)
-            for name, (origin, probe) in waiting.items():
-                if name in self._failed and name not in self._loaded:
-                    self._try(origin, name, probe)
-            return [name for name in waiting if name in self._loaded]
+            waiting = self._failures.passing()
+            for name, origin, probe in waiting:
+                self._try(origin, name, probe)
+            return [name for name, _, _ in waiting if name in self._loaded]
 
     def apply(self, probes: Sequence[Probe]) -> Changes:
         """Have exactly these configured probes; those that stay the same go on without losing an event. All or nothing.
@@ -172,8 +160,7 @@ class Host:
                 _close(new)
                 raise
             self.maps.settle()
-            for name in [name for name, info in self._failed.items() if info.origin == "config"]:
-                self._forget_failure(name)
+            self._failures.forget_all("config")
             return Changes(
                 loaded=tuple(each.name for each in new if each.name not in before),
                 replaced=tuple(each.name for each in new if each.name in before),
@@ -206,7 +193,7 @@ class Host:
             finally:
                 self._uploads.discard(folder)
             self.maps.settle()
-            self._forget_failure(probe.name)
+            self._failures.forget(probe.name)
             return new
 
     def unload(self, name: str) -> None:
@@ -218,13 +205,13 @@ class Host:
         """
         with self._changing:
             found = self._loaded.get(name)
-            origin = found.origin if found else self._failed[name].origin if name in self._failed else None
+            origin = found.origin if found else self._failures.origin(name)
             if origin is None:
                 raise NotFound(f"probe {name!r}", tuple(self._loaded))
             if origin == "config":
                 raise ConfigError(f"probe {name!r}", "comes from the configuration: take it out there and reload")
             self._uploads.remove(name)
-            self._forget_failure(name)
+            self._failures.forget(name)
             if found:
                 self._exchange([], [found])
             with suppress(TracerdError):             # it is forgotten already; its links no longer matter
@@ -323,7 +310,7 @@ class Host:
 
     def _try(self, origin: Origin, name: str, probe: Probe | TracerdError) -> None:
         """Load one probe for itself, or note why it cannot be."""
-        self._forget_failure(name)
+        self._failures.forget(name)
         try:
             if isinstance(probe, TracerdError):
                 raise probe
@@ -336,14 +323,7 @@ class Host:
                 raise
             self.maps.settle()
         except TracerdError as error:
-            description = probe.description if isinstance(probe, Probe) else ""
-            self._failed[name] = ProbeInfo(name, origin, description, failed=str(error))
-            if isinstance(probe, Probe) and isinstance(error, PASSING):
-                self._passing[name] = (origin, probe)
-
-    def _forget_failure(self, name: str) -> None:
-        self._failed.pop(name, None)
-        self._passing.pop(name, None)
+            self._failures.note(name, origin, probe, error)
 
     def _load_all(self, origin: Origin, probes: Sequence[Probe]) -> list[Loaded]:
         new: list[Loaded] = []
@@ -360,6 +340,7 @@ class Host:
         return new
 
     def _load_one(self, origin: Origin, probe: Probe) -> Loaded:
+        seen = fingerprint(probe)        # before it is loaded: what is exchanged meanwhile differs at the next reload
         live: LoadedProbe = load_probe(
             probe,
             self.sources.cpus,
@@ -371,7 +352,7 @@ class Host:
             maps_of=self.maps,
             code_cache=self._code_cache,
         )
-        made = Loaded(origin, fingerprint(probe), live, self._ids)
+        made = Loaded(origin, seen, live, self._ids)
         before = self._loaded.get(probe.name)
         made.links = before.links if before is not None else ()      # the same links keep their ids
         made.links = made.new_links(self._saved.links_of(probe.name, probe.attach))

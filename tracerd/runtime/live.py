@@ -14,7 +14,7 @@ from functools import partial
 
 from tracerd.errors import TracerdError
 from tracerd.linux.cpus import cpu_slots
-from tracerd.runtime.pump import Pump, stop_all
+from tracerd.runtime.pump import PRINTED_LINES, Pump, stop_all
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, LiveSource, Relink
 from tracerd.sources.choose import LiveOptions, MachineSource, Serving, machine_sources
@@ -50,6 +50,7 @@ class LiveSources:
         self._broken: dict[MachineSource, str] = {}     # closed, though links want it: why
         self._past: dict[str, Ledger] = {}
         self._past_cpu_ns = 0
+        self._printed: tuple[list[str], int] = ([], 0)
         self._own_pids: set[int] = set()
         self._lock = threading.RLock()
 
@@ -57,11 +58,6 @@ class LiveSources:
     def cpus(self) -> int:
         """How many slots per-CPU maps need: the machine's CPUs, one for the timer, one for what is polled."""
         return self._slots + 2
-
-    @property
-    def events(self) -> tuple[str, ...]:
-        """The names that are linked."""
-        return tuple(dict.fromkeys(link.event for link in self._placed))
 
     def relink(self, links: Sequence[LinkRequest]) -> None:
         """Have exactly these links. Those that were there before go on, with their counts.
@@ -102,10 +98,13 @@ class LiveSources:
                     ledgers[name] = now + ledgers[name] if name in ledgers else now
             return ledgers
 
-    def printed(self) -> list[str]:
-        """Return the last lines of bpf_trace_printk."""
+    def take_printed(self) -> tuple[list[str], int]:
+        """Return the lines of bpf_trace_printk since the last call, and how many more found no room to wait."""
         with self._lock:
-            return [line for running in self._running.values() for line in running.pump.printed.copy()]
+            for running in self._running.values():
+                self._take_printed(running.pump)
+            taken, self._printed = self._printed, ([], 0)
+            return taken
 
     @property
     def cpu_ns(self) -> int:
@@ -233,7 +232,7 @@ class LiveSources:
             change = running.source.relink(self._links_of(kind), running.pump.pause)
             change.make(running.pump.pause)
             change.finish(running.pump.pause)
-        except TracerdError as error:
+        except Exception as error:  # noqa: BLE001  a defect too: whatever it is, the programs are freed next
             self._broken[kind] = str(error)
             self._close(kind)
 
@@ -243,7 +242,7 @@ class LiveSources:
         for kind, running, change in reversed(prepared):
             try:
                 change.finish(running.pump.pause)
-            except TracerdError as error:
+            except Exception as error:  # noqa: BLE001  a defect too
                 self._broken[kind] = str(error)
                 self._close(kind)
 
@@ -257,6 +256,7 @@ class LiveSources:
             pump.close()
             raise
         self._running[kind] = _Running(source, pump)
+        self._broken.pop(kind, None)
 
     def _new(self, kind: MachineSource) -> LiveSource:
         if kind is MachineSource.TIMER:
@@ -276,12 +276,22 @@ class LiveSources:
             for name, last in running.source.statistics().items():
                 self._past[name] = last + self._past[name] if name in self._past else last
             self._past_cpu_ns += running.pump.cpu_ns
+            self._take_printed(running.pump)
         finally:
             running.pump.close()
+
+    def _take_printed(self, pump: Pump) -> None:
+        lines, lost = pump.take_printed()
+        self._printed[0].extend(lines)
+        self._printed = (self._printed[0][-PRINTED_LINES:], self._printed[1] + lost + _over(self._printed[0]))
 
     def _perf(self) -> PerfSource | None:
         running = self._running.get(MachineSource.PERF)
         return running.source if running and isinstance(running.source, PerfSource) else None
+
+
+def _over(lines: Sequence[str]) -> int:
+    return max(len(lines) - PRINTED_LINES, 0)
 
 
 class _Parked:

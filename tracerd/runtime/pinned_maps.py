@@ -21,16 +21,13 @@ from tracerd.vm.maps import Map
 
 @dataclass
 class _Open:
-    """A map that is pinned, or was, and that somebody uses. `spec` is what all of them say it is.
-
-    A `fresh` one was made for a change that is not through yet: if that is undone its file goes too.
-    """
+    """A map that is pinned, or was, and that somebody uses. `spec` is what all of them say it is."""
 
     name: str                    # "": it was unpinned
     map: Map
     spec: MapSpec
     users: int = 1
-    unsettled: bool = False      # its file was made by the change that is under way
+    unsettled: bool = False      # its file was made by the change that is under way, and goes if that is undone
 
 
 class PinnedMaps:

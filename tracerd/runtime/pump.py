@@ -30,6 +30,7 @@ class Pump:
         self.source = serving.source
         self.background = serving.background
         self.printed: deque[str] = deque(maxlen=PRINTED_LINES)
+        self._unprinted = 0
         self._between = between
         name = f"tracerd-pump-{'-'.join(serving.events[:1])}"
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -75,6 +76,15 @@ class Pump:
         if self._error is not None:
             raise self._error
 
+    def take_printed(self) -> tuple[list[str], int]:
+        """Take the lines that programs printed, and how many more found no room to wait since the last call."""
+        lines = []
+        with suppress(IndexError):
+            while True:
+                lines.append(self.printed.popleft())
+        lost, self._unprinted = self._unprinted, 0
+        return lines, lost
+
     @property
     def failure(self) -> str:
         """Why the thread ended before its time; "" if it did not."""
@@ -119,7 +129,9 @@ class Pump:
 
     def _collect(self) -> None:
         self._between()
-        self.printed.extend(self.source.printed().decode(errors="replace").splitlines())
+        lines = self.source.printed().decode(errors="replace").splitlines()
+        self._unprinted += max(len(self.printed) + len(lines) - PRINTED_LINES, 0)
+        self.printed.extend(lines)
 
     def _pump_until(self, stopping: Callable[[], bool]) -> None:
         began = time.thread_time_ns()

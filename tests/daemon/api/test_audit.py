@@ -5,30 +5,14 @@ from __future__ import annotations
 import hashlib
 import http.client
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.daemon.api.fake import COUNTS
-from tests.daemon.api.serving import Serving, audit, serving, until
+from tests.daemon.api.serving import Serving, audit, until
 from tracerd.daemon.client import Client
 from tracerd.errors import RunError, TracerdError
 from tracerd.runtime.upload import Upload
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Serving]:
-    """Serve a fake host."""
-    with serving(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-def client(served: Serving) -> Iterator[Client]:
-    """Return a client of it."""
-    with served.client() as found:
-        yield found
 
 
 def test_each_change_is_a_record_before_its_answer_and_reading_is_none(client: Client) -> None:

@@ -7,12 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.daemon.api.serving import Serving, serving
+from tests.daemon.api.serving import Serving
 from tests.docs.blocks import Block, blocks_of, matches
 from tracerd.daemon.api.errors import MEANING
 from tracerd.daemon.api.openapi import all_routes
@@ -22,13 +21,6 @@ from tracerd.daemon.client import SOCKET
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "api.md"
 CONSOLES, SCRIPTS = ([block for block in blocks_of(PAGE) if block.language == kind] for kind in ("console", "python"))
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Serving]:
-    """Serve a fake host; the examples are written for it."""
-    with serving(tmp_path) as found:
-        yield found
 
 
 def run(command: list[str], served: Serving) -> str:

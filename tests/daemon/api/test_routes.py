@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.daemon.api.fake import COUNTS, EVENTS, map_info
-from tests.daemon.api.serving import Serving, serving
+from tests.daemon.api.serving import Serving
 from tracerd import errors
 from tracerd.daemon.client import Client
 from tracerd.elf.spec import SourceLine
 from tracerd.runtime.objects import Changes, LinkInfo, PinInfo
 from tracerd.runtime.upload import Upload
 from tracerd.verifier.job import Refutation, Rejection
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Serving]:
-    """Serve a fake host."""
-    with serving(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-def client(served: Serving) -> Iterator[Client]:
-    """Return a client of it."""
-    with served.client() as found:
-        yield found
 
 
 def test_status_has_the_daemons_shape_and_what_the_api_counts(client: Client) -> None:

@@ -1,8 +1,9 @@
 /* Live Linux events: one perf ring per CPU, merged by time into one stream of program runs.
 
-   Order of calls: tr_perf_new, tr_perf_add_cpu for every online CPU, tr_perf_add_event for every tracepoint,
-   tr_perf_set_links, for process events also tr_perf_track and tr_perf_follow, tr_perf_start_tasks (then seed the task table from /proc), tr_perf_start, tr_perf_pump …,
-   tr_perf_stop, tr_perf_free. One thread at a time; only tr_perf_wake, tr_perf_ledger, tr_perf_statistics and those
+   Order of calls: tr_perf_new, tr_perf_add_cpu for every online CPU, tr_perf_start_tasks (then seed the task table from
+   /proc); then events come and go: tr_perf_open_event, tr_perf_install_event and tr_perf_enable_event for each, for
+   process events tr_perf_track and tr_perf_follow, tr_perf_set_links; tr_perf_pump …, tr_perf_stop, tr_perf_free.
+   One thread at a time; only tr_perf_wake, tr_perf_ledger, tr_perf_statistics and those
    that say "beside the pump" may be called while another thread pumps, and none of them while events are installed or
    retired. Functions returning int give 0 (or a number) or -errno. */
 
@@ -63,9 +64,6 @@ struct tr_tasks *tr_perf_tasks(struct tr_perf *perf);      /* belongs to perf */
 /* Make the ring of a CPU. -ENODEV: the CPU is offline. -EPERM: of `*step` 0 opening, 1 mapping (locked memory). */
 int tr_perf_add_cpu(struct tr_perf *perf, uint32_t cpu, int *step);
 
-/* Open a tracepoint on every CPU added so far, disabled. Returns its number, from 0. */
-int tr_perf_add_event(struct tr_perf *perf, uint32_t tracepoint);
-
 /* Copies the links; `delivered` and `failed` are counted in the copy, which tr_perf_links gives. Between pumps they may be
    set again: a link that was there before goes on with its counts. */
 int tr_perf_set_links(struct tr_perf *perf, const struct tr_link *links, uint32_t count);
@@ -97,9 +95,8 @@ int tr_perf_process_ledger(struct tr_perf *perf, uint32_t kind, struct tr_ledger
    time, which need not be the pumping thread. */
 int tr_perf_ignore_pid(struct tr_perf *perf, uint32_t pid, int on);
 
-/* Let the records of names, forks and exits in, then seed every thread from /proc, then start the events. */
+/* Let the records of names, forks and exits in; then every thread is to be seeded from /proc, before the first event. */
 int tr_perf_start_tasks(struct tr_perf *perf);
-int tr_perf_start(struct tr_perf *perf);
 
 /* Read a thread from /proc again: its ids (they change without a record), and its name too with `name`. Only from the
    pumping thread, between pumps. 1 if the thread lives, else 0. */

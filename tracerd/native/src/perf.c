@@ -257,20 +257,6 @@ int tr_perf_install_event(struct tr_perf *perf, uint32_t tracepoint, const int *
     return (int)number;
 }
 
-int tr_perf_add_event(struct tr_perf *perf, uint32_t tracepoint)
-{
-    int *fds = malloc((perf->ring_count + 1) * sizeof *fds);
-    int result = fds ? tr_perf_open_event(perf, tracepoint, fds) : -ENOMEM;
-
-    if (result >= 0) {
-        result = tr_perf_install_event(perf, tracepoint, fds);
-        if (result < 0)
-            tr_perf_close_fds(fds, perf->ring_count);
-    }
-    free(fds);
-    return result;
-}
-
 int tr_perf_set_links(struct tr_perf *perf, const struct tr_link *links, uint32_t count)
 {
     struct tr_link_range *ranges;

@@ -61,7 +61,6 @@ int tr_perf_enable_event(struct tr_perf *perf, uint32_t event) { (void)perf; (vo
 void tr_perf_shut_event(struct tr_perf *perf, uint32_t event) { (void)perf; (void)event; }
 int tr_perf_event_is_even(const struct tr_perf *perf, uint32_t event) { (void)perf; (void)event; return 1; }
 void tr_perf_untrack(struct tr_perf *perf) { (void)perf; }
-int tr_perf_add_event(struct tr_perf *perf, uint32_t tracepoint) { (void)perf; (void)tracepoint; return NO_SUCH_CALL; }
 
 int tr_perf_set_links(struct tr_perf *perf, const struct tr_link *links, uint32_t count)
 {
@@ -101,7 +100,6 @@ int tr_perf_process_ledger(struct tr_perf *perf, uint32_t kind, struct tr_ledger
 }
 
 int tr_perf_start_tasks(struct tr_perf *perf) { (void)perf; return NO_SUCH_CALL; }
-int tr_perf_start(struct tr_perf *perf) { (void)perf; return NO_SUCH_CALL; }
 int tr_perf_refresh(struct tr_perf *perf, uint32_t tid, int name) { (void)perf; (void)tid; (void)name; return 0; }
 int64_t tr_perf_pump(struct tr_perf *perf, uint32_t timeout_ms) { (void)perf; (void)timeout_ms; return NO_SUCH_CALL; }
 void tr_perf_wake(struct tr_perf *perf) { (void)perf; }

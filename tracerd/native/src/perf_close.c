@@ -1,4 +1,4 @@
-/* Closing one event while the others go on: in the steps of a stop (perf_counts.c), for this event alone. */
+/* Starting one event, and closing it in the steps of a stop (perf_counts.c), while the others go on. */
 
 #if defined(__linux__)
 
@@ -14,6 +14,7 @@ static struct event *open_event(const struct tr_perf *perf, uint32_t number)
     return number < perf->event_count && perf->events[number].fds ? perf->events + number : NULL;
 }
 
+/* An event was led into its ring while disabled, so none is counted that could not be written. */
 int tr_perf_enable_event(struct tr_perf *perf, uint32_t number)
 {
     const struct event *event = open_event(perf, number);

@@ -48,12 +48,6 @@ int tr_perf_start_tasks(struct tr_perf *perf)
     return switch_rings(perf, PERF_EVENT_IOC_ENABLE);
 }
 
-/* Every event was led into its ring while disabled, so none is counted that could not be written. */
-int tr_perf_start(struct tr_perf *perf)
-{
-    return switch_events(perf, PERF_EVENT_IOC_ENABLE);
-}
-
 /* Sum an event's counters over all CPUs and openings. */
 int tr_perf_read_counts(const struct tr_perf *perf, const struct event *event, struct counter *sum)
 {
