@@ -113,6 +113,22 @@ class NotFound(TracerdError):
 
 
 @dataclass(eq=False)
+class NoSuchKey(NotFound):
+    """A map that is there has not that key."""
+
+
+@dataclass(eq=False)
+class Conflict(TracerdError):
+    """What was asked for is right in itself, and something that is there already is in its way."""
+
+    what: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.cause}"
+
+
+@dataclass(eq=False)
 class ExportError(TracerdError):
     """What was collected could not be handed over; it stays as it is, and the next attempt has it again."""
 
@@ -144,3 +160,8 @@ class RunError(TracerdError):
 
     def __str__(self) -> str:
         return f"{self.what}: {self.cause}"
+
+
+@dataclass(eq=False)
+class UnfitValue(RunError):
+    """A key or a value that was given has not the shape or the range of its type."""

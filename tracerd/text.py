@@ -11,3 +11,9 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def cut(value: object) -> str:
+    """Return a value as a message has it: whoever sends a mebibyte need not have it back."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from tests.daemon.api.fake import COUNTS, map_info
 from tests.daemon.api.serving import Serving, serving
+from tracerd.cli.exits import exit_code
 from tracerd.cli.main import cli
-from tracerd.errors import ConfigError, NotFound, ObjectError, TracerdError
+from tracerd.errors import ConfigError, Conflict, NoSuchKey, NotFound, ObjectError, TracerdError, UnfitValue
 from tracerd.runtime.upload import Upload
 
 ROOT = Path(__file__).parents[2]
@@ -108,11 +113,11 @@ def test_elements_are_dumped_looked_up_written_and_deleted(served: Serving) -> N
     """By the map's name; what dump shows can be written back."""
     assert printed(served, "map", "dump", "counts") == "1: 10\n2: 20\n"
     assert answer(served, "map", "dump", "3", "-n", "1") == {"entries": [{"key": 1, "value": 10}], "truncated": True}
-    printed(served, "map", "update", "calls/counts", "7", "70")
+    assert printed(served, "map", "update", "calls/counts", "7", "70") == "calls/counts: 7 is 70 now\n"
     assert printed(served, "map", "lookup", "counts", "7") == "70\n"
     assert answer(served, "map", "delete", "counts", "7") == {"done": True}
-    assert isinstance(refusal(served, "map", "lookup", "counts", "7"), NotFound)
-    assert isinstance(refusal(served, "map", "lookup", "counts", "--hex", "07000000"), ConfigError)
+    assert isinstance(refusal(served, "map", "lookup", "counts", "7"), NoSuchKey)
+    assert isinstance(refusal(served, "map", "lookup", "counts", "--hex", "07000000"), UnfitValue)
 
 
 def test_a_pin_that_nobody_has_loaded_is_listed_shown_and_dumped(served: Serving) -> None:
@@ -147,7 +152,7 @@ def test_a_link_that_is_none_is_told_with_those_there_are(served: Serving) -> No
 def test_maps_are_pinned_and_programs_attached_and_detached(served: Serving) -> None:
     """With names where they are enough."""
     assert answer(served, "map", "pin", "counts", "kept")["name"] == "kept"
-    printed(served, "map", "unpin", "kept")
+    assert printed(served, "map", "unpin", "kept") == "unpinned kept; its file is removed\n"
     assert printed(served, "attach", "on_enter", "interval:5s") == "link 6: calls/on_enter on interval:5s\n"
     assert "detached calls/on_enter from" in printed(served, "link", "detach", "syscall:read:enter")
     assert served.host.asked == [
@@ -169,6 +174,68 @@ def test_load_sends_names_and_bytes(served: Serving, tmp_path: Path) -> None:
     ]
     assert isinstance(refusal(served, "prog", "load", str(tmp_path / "none.bpf.o")), ObjectError)
     assert isinstance(refusal(served, "prog", "load", str(tmp_path / "none.toml")), ConfigError)
+
+
+def test_negative_numbers_are_no_options_and_malformed_json_is_told_as_such(served: Serving) -> None:
+    """A text that only looks like JSON is still a text: the daemon knows whether it fits."""
+    assert "cannot be -5" in str(refusal(served, "map", "update", "counts", "1", "-5"))
+    assert "cannot be -12" in str(refusal(served, "map", "lookup", "counts", "-12", "--json"))
+    wrong = refusal(served, "map", "update", "counts", "1", '{"pid": 1')
+    assert isinstance(wrong, UnfitValue)
+    assert str(wrong).startswith("VALUE: '{\"pid\": 1' is no JSON: ")
+    assert isinstance(tracerd(served, "map", "lookup", "counts", "--jsn").exception, click.NoSuchOption)
+
+
+@pytest.mark.parametrize(("error", "code"), [
+    (UnfitValue("key of map 'm'", "cannot be -1"), 2), (NoSuchKey("such key in map 'm'"), 1), (NotFound("map 'm'"), 2),
+    (Conflict("probe 'x'", "is loaded already"), 1), (ConfigError("x", "is wrong"), 2),
+])  # fmt: skip
+def test_exit_codes_tell_a_wrong_question_from_no(error: TracerdError, code: int) -> None:
+    """2: ask otherwise; 1: that is how things are."""
+    assert exit_code(error) == code
+
+
+def test_a_socket_that_may_not_be_opened_is_told_with_the_way_out() -> None:
+    """By the client, with exit code 3; click does not look at it."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("takes root to become somebody else")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        folder = Path(tempfile.mkdtemp(dir="/tmp"))
+        folder.chmod(0o711)
+        listening.bind(str(folder / "s"))
+        (folder / "s").chmod(0o600)
+        listening.listen()
+        command = [sys.executable, "-c", AS_NOBODY, "--socket", str(folder / "s"), "status"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+    shutil.rmtree(folder)
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.startswith(f"tracerd: {folder / 's'}: not permitted; ask as root, or have your group named in")
+
+
+AS_NOBODY = """
+import os
+import tracerd.cli.main as cli, tracerd.cli.status, tracerd.cli.output, tracerd.cli.exits
+os.setgid(65534); os.setuid(65534)
+cli.main()
+"""
+"""Imports first: that user may not read this folder."""
+
+
+def test_reload_prints_what_changed(served: Serving) -> None:
+    """Names of probes by what became of them."""
+    assert printed(served, "reload") == "loaded: new\nunchanged: calls\n"
+    assert answer(served, "reload") == {"loaded": ["new"], "replaced": [], "unloaded": [], "unchanged": ["calls"]}
+
+
+def test_load_says_what_is_no_object(served: Serving, tmp_path: Path) -> None:
+    """C is to be compiled, and something else is none; nothing is sent."""
+    source, text = tmp_path / "hello.bpf.c", tmp_path / "notes.txt"
+    for path in (source, text):
+        path.write_text("int x;\n")
+    assert "is C: compile it with `tracerd build` first" in str(refusal(served, "prog", "load", str(source)))
+    assert "is no object" in str(refusal(served, "prog", "load", str(text)))
+    assert "No such file" in str(refusal(served, "prog", "load", str(tmp_path / "none")))
+    assert served.host.asked == []
 
 
 def test_unload_tells_what_the_daemon_refuses(served: Serving) -> None:

@@ -18,7 +18,7 @@ import pytest
 from tests.daemon.running import OBJECTS, TALLY, RunningDaemon, daemon, until
 from tests.daemon.tallies import counted, hammer, total
 from tests.sources.live import need_live_events, start
-from tracerd.errors import ConfigError, NotFound, TracerdError
+from tracerd.errors import Conflict, NotFound, TracerdError
 from tracerd.runtime.upload import Upload
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("perf")]
@@ -180,7 +180,7 @@ def test_a_map_is_pinned_at_run_time_and_found_again(served: RunningDaemon) -> N
     served.kill()
     client = served.start()
     assert counted(client, child.pid) == 300_000
-    with pytest.raises(ConfigError, match="taken"):
+    with pytest.raises(Conflict, match="taken"):
         client.pin(next(info for info in client.maps() if info.name == "records").id, "processes_seen")
     client.unpin("processes_seen")
     with pytest.raises(NotFound):

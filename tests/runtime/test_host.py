@@ -10,7 +10,7 @@ import pytest
 
 from tests.daemon.running import OBJECTS, TALLY
 from tracerd.config import Probe
-from tracerd.errors import ConfigError, NotFound, RunError, TracerdError, VerifierUnavailable
+from tracerd.errors import ConfigError, Conflict, NotFound, RunError, TracerdError, VerifierUnavailable
 from tracerd.runtime.host import Host, HostLimits, HostSettings
 from tracerd.runtime.inspect import Inspector
 from tracerd.runtime.pins import Pins
@@ -145,13 +145,25 @@ def test_limits_are_of_all_probes_together(tmp_path: Path, honest: Verifier, lim
 def test_names_are_given_once(made: Made) -> None:
     """A configured probe is not loaded over, a loaded one not configured over, and neither is unloaded by the other."""
     made.host.apply([timed("tally")])
-    with pytest.raises(ConfigError, match="is loaded already"):
+    with pytest.raises(Conflict, match="is loaded already"):
         made.host.load(Upload(object=TALLY.read_bytes(), object_name="tally.bpf.o"))
     with pytest.raises(ConfigError, match="comes from the configuration"):
         made.host.unload("tally")
     with pytest.raises(NotFound, match="no probe 'other'; there are: tally"):
         made.host.unload("other")
     assert list((made.folder / "probes").iterdir()) == []
+    program, link = made.look.programs()[0], made.look.links()[0]
+    with pytest.raises(Conflict, match="runs on it already"):
+        made.host.attach(program.id, link.source)
+
+
+def test_an_error_names_what_the_client_sent_and_no_path_of_ours(made: Made) -> None:
+    """Also where it is found after the draft is written: a program that the object has not."""
+    toml = '[probe]\nname = "x"\nobject = "mine.bpf.o"\n[[attach]]\nprogram = "nope"\nsource = "interval:1s"\n'
+    with pytest.raises(TracerdError, match="nope") as caught:
+        made.host.load(Upload(toml=toml, object=TALLY.read_bytes(), object_name="mine.bpf.o"))
+    assert str(made.folder) not in str(caught.value)
+    assert "mine.bpf.o" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", ".hidden", "a" * 65, "a/b", "", "ü"])

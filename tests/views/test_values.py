@@ -12,7 +12,7 @@ import pytest
 from tracerd.btf import types as t
 from tracerd.elf.load import load
 from tracerd.elf.spec import MapSpec
-from tracerd.errors import RunError
+from tracerd.errors import UnfitValue
 from tracerd.platforms.model import MapKind
 from tracerd.snapshot import MapSnapshot
 from tracerd.views.columns import MapColumns
@@ -80,19 +80,23 @@ def test_without_a_type_there_are_only_bytes() -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "cause"),
     [
-        (U32, -1, "cannot be -1"),
-        (U32, 1 << 32, "cannot be"),
+        (U32, -1, "cannot be -1: must be a whole number from 0 to 4294967295"),
+        (U32, 1 << 32, "must be a whole number from 0 to 4294967295"),
+        (U32, 1.5, "must be a whole number"),
+        (U32, {"x": 1}, "must be a whole number"),
         (U32, "one", "cannot be 'one'"),
+        (U32, "x" * 1_000_000, "cannot be 'x{78}…: must be"),
+        (POINT, {"x": 1 << 40}, "x: must be a whole number from"),
         (U32, b"ab", "has 4 bytes, not 2"),
         (TEXT, "much too long", "room for 8 bytes"),
         (NUMBERS, [1, 2], "a list of 3"),
-        (POINT, [1, 2], "is given as a dictionary"),
+        (POINT, [1, 2], "point is a struct: give JSON with its members: x, y"),
         (POINT, {"z": 1}, "point has no plain member 'z'; it has: x, y"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_in_one_sentence(kind: int, value: object, cause: str) -> None:
     """The sentence names what was to be written."""
-    with pytest.raises(RunError, match=cause) as caught:
+    with pytest.raises(UnfitValue, match=cause) as caught:
         Codec.of(BTF, kind).encode(value, "key of map 'm'")
     assert str(caught.value).startswith("key of map 'm': ")
 

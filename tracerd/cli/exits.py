@@ -10,6 +10,8 @@ OK, FAILED, USAGE, NOT_PERMITTED, NOT_SUPPORTED = range(5)
 EXIT_CODES: tuple[tuple[type[errors.TracerdError], int], ...] = (
     (Rejection, FAILED),
     (errors.ConfigError, USAGE),
+    (errors.UnfitValue, USAGE),
+    (errors.NoSuchKey, FAILED),          # an answer, as with grep: the question was right
     (errors.NotFound, USAGE),
     (errors.PolicyRefusal, NOT_PERMITTED),
     (errors.NotPermitted, NOT_PERMITTED),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -11,10 +12,12 @@ import click
 
 from tracerd.cli.daemon import named, pass_client, shown
 from tracerd.cli.output import Function, json_option, print_json, printable, size
+from tracerd.cli.params import NEGATIVE, no_option
 from tracerd.cli.rows import Cell, print_fields, print_rows
 from tracerd.daemon.client import Client
-from tracerd.errors import NotFound
+from tracerd.errors import NotFound, UnfitValue
 from tracerd.runtime.objects import MapInfo
+from tracerd.text import cut
 
 
 @click.group("map")
@@ -90,8 +93,7 @@ def show(client: Client, map_name: str, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found))
         return
-    more = {"CPU slots": found.per_cpu, "read-only": "yes" if found.read_only else "no"}
-    print_fields({**_row(found), "key": size(found.key_bytes), "value": size(found.value_bytes), **more})
+    print_fields({**_row(found), "CPU slots": found.per_cpu, "read-only": "yes" if found.read_only else "no"})
 
 
 @command.command("dump")
@@ -121,42 +123,45 @@ def _print_entry(entry: Mapping[str, Any]) -> None:
         click.echo(f"  cpu {cpu}: {_shown(value)}")
 
 
-@command.command("lookup")
+@command.command("lookup", context_settings=NEGATIVE)
 @click.argument("map_name", metavar="MAP")
-@click.argument("key")
+@click.argument("key", callback=no_option)
 @hex_option
 @json_option
 @pass_client
 def lookup(client: Client, map_name: str, key: str, as_hex: bool, as_json: bool) -> None:
     """Print one element's value."""
-    value = client.lookup(_loaded(client, map_name), _read(key, as_hex))
+    with _json_told(as_hex, KEY=key):
+        value = client.lookup(_loaded(client, map_name), _read(key, as_hex))
     print_json({"value": value}) if as_json else click.echo(_shown(value))
 
 
-@command.command("update")
+@command.command("update", context_settings=NEGATIVE)
 @click.argument("map_name", metavar="MAP")
-@click.argument("key")
-@click.argument("value")
+@click.argument("key", callback=no_option)
+@click.argument("value", callback=no_option)
 @click.argument("flags", type=click.Choice(["any", "noexist", "exist"]), default="any")
 @hex_option
 @json_option
 @pass_client
 def update(client: Client, map_name: str, key: str, value: str, flags: str, as_hex: bool, as_json: bool) -> None:
     """Write one element; `noexist`: only if there is none, `exist`: only if there is one."""
-    client.update(_loaded(client, map_name), _read(key, as_hex), _read(value, as_hex), flags)
-    _done(as_json)
+    with _json_told(as_hex, KEY=key, VALUE=value):
+        client.update(_loaded(client, map_name), _read(key, as_hex), _read(value, as_hex), flags)
+    _done(as_json, f"{map_name}: {key} is {value} now")
 
 
-@command.command("delete")
+@command.command("delete", context_settings=NEGATIVE)
 @click.argument("map_name", metavar="MAP")
-@click.argument("key")
+@click.argument("key", callback=no_option)
 @hex_option
 @json_option
 @pass_client
 def delete(client: Client, map_name: str, key: str, as_hex: bool, as_json: bool) -> None:
     """Delete one element."""
-    client.delete(_loaded(client, map_name), _read(key, as_hex))
-    _done(as_json)
+    with _json_told(as_hex, KEY=key):
+        client.delete(_loaded(client, map_name), _read(key, as_hex))
+    _done(as_json, f"{map_name}: {key} is deleted")
 
 
 @command.command("pin")
@@ -177,7 +182,7 @@ def pin(client: Client, map_name: str, name: str, as_json: bool) -> None:
 def unpin(client: Client, name: str, as_json: bool) -> None:
     """Remove the pin NAME and its file."""
     client.unpin(name)
-    _done(as_json)
+    _done(as_json, f"unpinned {name}; its file is removed")
 
 
 def _read(text: str, as_hex: bool) -> object:
@@ -191,11 +196,31 @@ def _read(text: str, as_hex: bool) -> object:
         return text
 
 
+@contextmanager
+def _json_told(as_hex: bool, **written: str) -> Iterator[None]:
+    """Where a value does not fit and was meant as JSON, say what is wrong with the JSON.
+
+    It is not said before: "[kworker" is a key too, where keys are texts.
+
+    Raises:
+        UnfitValue: a value does not fit.
+    """
+    try:
+        yield
+    except UnfitValue:
+        for name, text in written.items():
+            if not as_hex and text[:1] in tuple('{["'):
+                try:
+                    json.loads(text)
+                except (ValueError, RecursionError) as error:
+                    raise UnfitValue(name, f"{cut(text)} is no JSON: {error}") from error
+        raise
+
+
 def _shown(value: object) -> str:
     """Return a value on one line, as it may be written back."""
     return printable(json.dumps(value, ensure_ascii=False))
 
 
-def _done(as_json: bool) -> None:
-    if as_json:
-        print_json({"done": True})
+def _done(as_json: bool, said: str) -> None:
+    print_json({"done": True}) if as_json else click.echo(printable(said))

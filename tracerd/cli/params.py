@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from click import BadParameter, Context, FloatRange, Parameter
+from click import BadParameter, Context, FloatRange, NoSuchOption, Parameter
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -25,6 +25,17 @@ class FiniteRange(FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number", param, ctx)
         return number
+
+
+NEGATIVE = {"ignore_unknown_options": True}
+"""Context settings of a command whose arguments may be negative numbers: -1 is no option."""
+
+
+def no_option(ctx: Context, param: Parameter, value: str) -> str:  # noqa: ARG001  click's signature
+    """Refuse a misspelt option where a command has `NEGATIVE`; a text that begins so is written as JSON, '"--x"'."""
+    if value.startswith("--"):
+        raise NoSuchOption(value, ctx=ctx)
+    return value
 
 
 def seconds(text: str) -> float:

@@ -18,7 +18,10 @@ _KINDS: tuple[type[errors.TracerdError], ...] = (
     errors.SourceError,
     errors.CompileError,
     errors.NotFound,
+    errors.NoSuchKey,
+    errors.Conflict,
     errors.RunError,
+    errors.UnfitValue,
 )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tracerd.config import Probe
-from tracerd.errors import ConfigError, NotFound, RunError, TracerdError
+from tracerd.errors import ConfigError, Conflict, NotFound, RunError, TracerdError
 from tracerd.runtime.failures import Failures
 from tracerd.runtime.live import LiveSources
 from tracerd.runtime.load import LoadedProbe, load_probe
@@ -24,7 +24,7 @@ from tracerd.runtime.objects import Changes, Origin, ProbeInfo
 from tracerd.runtime.pinned_maps import PinnedMaps, too_large
 from tracerd.runtime.pins import Pins
 from tracerd.runtime.saved import Saved
-from tracerd.runtime.upload import Upload, Uploads, kept
+from tracerd.runtime.upload import Upload, Uploads, kept, name_as_sent
 from tracerd.sources.choose import LiveOptions
 from tracerd.verifier.job import Options
 from tracerd.verifier.verdict import Prover
@@ -190,6 +190,9 @@ class Host:
                 except BaseException:
                     self._exchange([], [new])
                     raise
+            except TracerdError as error:
+                name_as_sent(error, folder, upload)
+                raise
             finally:
                 self._uploads.discard(folder)
             self.maps.settle()
@@ -221,12 +224,12 @@ class Host:
         """Run a loaded program on an event, over restarts too.
 
         Raises:
-            NotFound, ConfigError, NotPermitted, NotSupported, SourceError: it cannot be; nothing has changed.
+            NotFound, Conflict, ConfigError, NotPermitted, NotSupported, SourceError: it cannot be; nothing has changed.
         """
         with self._changing:
             loaded, program = self.find_program(program_id)
             if any((link.program, link.source) == (program, source) for link in loaded.links):
-                raise ConfigError(source, f"program {program!r} runs on it already")
+                raise Conflict(source, f"program {program!r} runs on it already")
             self._relink(loaded, (*_pairs(loaded.links), (program, source)))
             return loaded.links[-1]
 
@@ -247,7 +250,7 @@ class Host:
 
         Raises:
             NotFound: there is no such map.
-            ConfigError, RunError, NotPermitted: it cannot be pinned so; nothing has changed.
+            ConfigError, Conflict, RunError, NotPermitted: it cannot be pinned so; nothing has changed.
         """
         with self._changing:
             loaded, map_name = self.find_map(map_id)
@@ -306,7 +309,7 @@ class Host:
 
     def _refuse_taken(self, name: str) -> None:
         if name in self._loaded:
-            raise ConfigError(f"probe {name!r}", "is loaded already; unload it first, or give this one another name")
+            raise Conflict(f"probe {name!r}", "is loaded already; unload it first, or give this one another name")
 
     def _try(self, origin: Origin, name: str, probe: Probe | TracerdError) -> None:
         """Load one probe for itself, or note why it cannot be."""

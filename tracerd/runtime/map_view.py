@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from tracerd.errors import RunError
+from tracerd.errors import RunError, UnfitValue
 from tracerd.runtime.loaded import Loaded
 from tracerd.runtime.objects import MapInfo
 from tracerd.snapshot import MapSnapshot
+from tracerd.text import cut
 from tracerd.views.columns import MapColumns
 from tracerd.views.values import Codec
 from tracerd.vm.maps import Map
@@ -55,7 +56,7 @@ class MapView:
         """Return the value of a key, of a per-CPU map a list with one for each slot; None if there is no such key.
 
         Raises:
-            RunError: the key does not have its type's shape.
+            UnfitValue: the key does not have its type's shape.
         """
         encoded = self._encode(self._key, key, "key")
         with self._loaded.used():
@@ -71,7 +72,8 @@ class MapView:
         """Set a value; on every CPU slot of a per-CPU map, unless it is a list with one for each.
 
         Raises:
-            RunError: a shape is wrong, the map is full or read-only, or `flags` forbid it.
+            UnfitValue: a shape is wrong.
+            RunError: the map is full or read-only, or `flags` forbid it.
         """
         if self._map.read_only:
             raise RunError(f"map {self._map.name!r}", "is read-only: proofs and code rely on what it holds")
@@ -113,7 +115,8 @@ class MapView:
             try:
                 value = bytes.fromhex(value)
             except ValueError as error:
-                raise RunError(where, f"cannot be {value!r}: give its BTF value, or its bytes in hex") from error
+                wanted = f"{codec.wanted}, or its {codec.size} bytes in hex"
+                raise UnfitValue(where, f"cannot be {cut(value)}: give {wanted}") from error
         return codec.encode(value, where)
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from tracerd.elf.spec import MapSpec, ObjectSpec
-from tracerd.errors import ConfigError, NotFound, RunError, TracerdError
+from tracerd.errors import Conflict, NotFound, RunError, TracerdError
 from tracerd.platforms.model import MapKind
 from tracerd.runtime.pins import Pins, pin_file_name
 from tracerd.vm.map_blocks import block_bytes, shape_of
@@ -52,7 +52,7 @@ class PinnedMaps:
         """Return a map for a probe: memory, or the file of its pin.
 
         Raises:
-            ConfigError: it is pinned under a name where another probe has a map of another shape.
+            Conflict: it is pinned under a name where another probe has a map of another shape.
             RunError, NotPermitted: the file cannot be used, or the memory not be had, or there would be too much of it.
         """
         name = self._pin_of(probe, spec.name) or (spec.name if spec.pinned else "")
@@ -96,16 +96,17 @@ class PinnedMaps:
         """Make the file for a map that is to be pinned; `commit` then moves the map into it while no program runs.
 
         Raises:
-            ConfigError: it cannot be a pin's name, the name is taken, or the map is pinned already.
+            ConfigError: it cannot be a pin's name.
+            Conflict: the name is taken, or the map is pinned already.
             RunError, NotPermitted: there is no room, or the system refuses; nothing has changed.
         """
         path = self.pins.path(pin_file_name(name))
         self.pins.renew()
         if self.pins.exists(name):
-            raise ConfigError(f"pin {name!r}", "is taken; unpin it first, or take another name")
+            raise Conflict(f"pin {name!r}", "is taken; unpin it first, or take another name")
         pinned = self.pin_of(made)
         if pinned:
-            raise ConfigError(f"map {made.name!r}", f"is pinned already, as {pinned!r}")
+            raise Conflict(f"map {made.name!r}", f"is pinned already, as {pinned!r}")
         self.pins.describe(name, spec, obj.btf)
         try:
             made.prepare_pin(path)
@@ -171,7 +172,7 @@ class PinnedMaps:
             return None
         if _shape(found.spec) != _shape(spec):
             other = f"is used by a map {found.spec.name!r} of another shape; unpin one of them"
-            raise ConfigError(f"pin {name!r}", other)
+            raise Conflict(f"pin {name!r}", other)
         found.users += 1
         return found.map
 

@@ -71,7 +71,8 @@ class Uploads:
             return self._written(upload, folder), folder
         except (ConfigError, ObjectError) as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise _renamed(error, folder, upload) from error
+            name_as_sent(error, folder, upload)
+            raise
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise RunError(str(folder), f"cannot keep a probe: {error.strerror}") from error
@@ -153,12 +154,14 @@ def checked_name(name: str) -> str:
         raise ConfigError(repr(name), rule) from error
 
 
-def _renamed(error: ConfigError | ObjectError, folder: Path, upload: Upload) -> ConfigError | ObjectError:
-    """Tell an error with the client's name for the object, not with ours."""
-    ours, theirs = str(folder / OBJECT_FILE), upload.name or upload.object_name
-    if isinstance(error, ConfigError):
-        return ConfigError(error.where.replace(ours, theirs), error.cause)
-    return ObjectError(error.object.replace(ours, theirs), error.cause)
+def name_as_sent(error: TracerdError, folder: Path, upload: Upload) -> None:
+    """Have an error name the object as the client does, not by the path of ours."""
+    ours = {str(folder / OBJECT_FILE): upload.name or upload.object_name, str(folder / TOML_FILE): TOML_FILE}
+    for name, value in vars(error).items():
+        if isinstance(value, str):
+            for path, theirs in ours.items():
+                value = value.replace(path, theirs)
+            setattr(error, name, value)
 
 
 def _contents(upload: Upload) -> tuple[str | None, bytes]:

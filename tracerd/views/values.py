@@ -11,14 +11,13 @@ import struct
 from collections.abc import Callable, Iterable
 
 from tracerd.btf import types as t
-from tracerd.btf.blob import BtfError
-from tracerd.btf.layout import POINTER_BYTES, flatten, size_of
-from tracerd.errors import RunError
+from tracerd.btf.layout import flatten, size_of
+from tracerd.errors import UnfitValue
+from tracerd.text import cut
+from tracerd.views.numbers import is_bool, is_char, letter_of
+from tracerd.views.writing import wanted, write
 
 Reader = Callable[[bytes, int], object]
-
-_UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
-_FLOATS = {2: "e", 4: "f", 8: "d"}
 
 
 class Codec:
@@ -59,7 +58,12 @@ class Codec:
     def text(self) -> bool:
         """True if values are given and read as text: `char[n]`."""
         found = self._type[0].resolve(self._type[1]) if self._type is not None else None
-        return self._type is not None and isinstance(found, t.Array) and _is_char(self._type[0].resolve(found.element))
+        return self._type is not None and isinstance(found, t.Array) and is_char(self._type[0].resolve(found.element))
+
+    @property
+    def wanted(self) -> str:
+        """What a value looks like, for messages: "a whole number from 0 to 255"."""
+        return wanted(*self._type) if self._type is not None else "nothing else: it has no BTF type"
 
     def encode(self, value: object, what: str, before: bytes | None = None) -> bytes:
         """Return the bytes of a value; bytes of the right length are taken as they are.
@@ -67,19 +71,19 @@ class Codec:
         Members of a struct that are not given have their bytes of `before`, or are zero.
 
         Raises:
-            RunError: `what` does not have the type's shape or range.
+            UnfitValue: `what` does not have the type's shape or range.
         """
         if isinstance(value, bytes | bytearray | memoryview):
             if len(value) != self.size:
-                raise RunError(what, f"has {self.size} bytes, not {len(value)}")
+                raise UnfitValue(what, f"has {self.size} bytes, not {len(value)}")
             return bytes(value)
         if self._type is None:
-            raise RunError(what, f"has no BTF type: give its {self.size} bytes")
+            raise UnfitValue(what, f"has no BTF type: give its {self.size} bytes")
         data = bytearray(before or self.size)
         try:
-            _write(*self._type, data, 0, value)
-        except (ValueError, TypeError, struct.error) as error:
-            raise RunError(what, f"cannot be {value!r}: {error}") from error
+            write(*self._type, data, 0, value)
+        except (ValueError, OverflowError, RecursionError) as error:
+            raise UnfitValue(what, f"cannot be {cut(value)}: {error}") from error
         return bytes(data)
 
 
@@ -116,7 +120,7 @@ def _reader(btf: t.Btf, type_id: int) -> Reader:
         case t.Variable():
             return _reader(btf, found.type)
         case _:
-            letter = _letter(found)
+            letter = letter_of(found)
             return _number_reader(found, letter) if letter else _bytes_reader(size_of(btf, type_id))
 
 
@@ -168,10 +172,10 @@ def _bit_reader(btf: t.Btf, member: t.Member) -> Reader:
 def _array_reader(btf: t.Btf, found: t.Array) -> Reader:
     element = btf.resolve(found.element)
     length = found.length
-    if _is_char(element):
+    if is_char(element):
         return lambda data, at: data[at : at + length].split(b"\0", 1)[0].decode("utf-8", "replace")
-    letter = _letter(element)
-    if letter and not _is_bool(element):
+    letter = letter_of(element)
+    if letter and not is_bool(element):
         whole = struct.Struct(f"<{length}{letter}")
         return lambda data, at: list(whole.unpack_from(data, at))
     step = size_of(btf, found.element)
@@ -184,81 +188,10 @@ def _array_reader(btf: t.Btf, found: t.Array) -> Reader:
 
 def _number_reader(found: t.Type, letter: str) -> Reader:
     number = struct.Struct(f"<{letter}")
-    if _is_bool(found):
+    if is_bool(found):
         return lambda data, at: data[at] != 0
     return lambda data, at: number.unpack_from(data, at)[0]
 
 
 def _bytes_reader(size: int) -> Reader:
     return lambda data, at: data[at : at + size]
-
-
-def _letter(found: t.Type) -> str:
-    """Return the letter of `struct` for a number, or nothing."""
-    match found:
-        case t.Int(size=size, signed=signed) | t.Enum(size=size, signed=signed):
-            unsigned = _UNSIGNED.get(size, "")
-            return unsigned.lower() if signed else unsigned
-        case t.Float(size=size):
-            return _FLOATS.get(size, "")
-        case t.Pointer():
-            return _UNSIGNED[POINTER_BYTES]
-        case _:
-            return ""
-
-
-def _is_char(found: t.Type) -> bool:
-    return isinstance(found, t.Int) and found.size == 1 and (found.char or found.name == "char")
-
-
-def _is_bool(found: t.Type) -> bool:
-    return isinstance(found, t.Int) and found.bool_
-
-
-def _write(btf: t.Btf, type_id: int, data: bytearray, at: int, value: object) -> None:
-    found = btf.resolve(type_id)
-    match found:
-        case t.Composite() | t.DataSection():
-            _write_members(btf, found, data, at, value)
-        case t.Array():
-            _write_array(btf, found, data, at, value)
-        case _:
-            letter = _letter(found)
-            if not letter:
-                raise BtfError("has no form in Python: give bytes", type_id)
-            struct.pack_into(f"<{letter}", data, at, value)
-
-
-def _write_members(btf: t.Btf, found: t.Composite | t.DataSection, data: bytearray, at: int, value: object) -> None:
-    """Write the members that are given and leave the others."""
-    if not isinstance(value, dict):
-        raise TypeError(f"{found.name} is given as a dictionary")
-    members = _places(btf, found)
-    for name, each in value.items():
-        if name not in members:
-            raise ValueError(f"{found.name} has no plain member {name!r}; it has: {', '.join(members)}")
-        type_id, offset = members[name]
-        _write(btf, type_id, data, at + offset, each)
-
-
-def _places(btf: t.Btf, found: t.Composite | t.DataSection) -> dict[str, tuple[int, int]]:
-    """Return (type, offset in bytes) of every member that can be written alone."""
-    if isinstance(found, t.Composite):
-        plain = [member for member in found.members if member.name and not member.bit_size]
-        return {member.name: (member.type, member.bit_offset // 8) for member in plain}
-    variables = [(btf[variable], offset) for variable, offset, _ in found.variables]
-    return {named.name: (named.type, offset) for named, offset in variables if isinstance(named, t.Variable)}
-
-
-def _write_array(btf: t.Btf, found: t.Array, data: bytearray, at: int, value: object) -> None:
-    if isinstance(value, str) and _is_char(btf.resolve(found.element)):
-        text = value.encode()
-        if len(text) > found.length:
-            raise ValueError(f"there is room for {found.length} bytes")
-        data[at : at + len(text)] = text
-        return
-    if not isinstance(value, list | tuple) or len(value) != found.length:
-        raise TypeError(f"an array is given as a list of {found.length}")
-    step = size_of(btf, found.element)
-    for i, each in enumerate(value):
-        _write(btf, found.element, data, at + i * step, each)

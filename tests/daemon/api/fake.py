@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tracerd.elf.spec import ProgramSpec, SourceLine, Subprogram
-from tracerd.errors import ConfigError, NotFound, RunError
+from tracerd.errors import ConfigError, NotFound, RunError, UnfitValue
 from tracerd.isa.assemble import assemble
 from tracerd.runtime.objects import Changes, LinkInfo, MapInfo, PinInfo, ProbeInfo, ProgramInfo
 from tracerd.runtime.upload import Upload
@@ -74,7 +74,8 @@ class FakeMap:
 
     def _number(self, what: str, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
-            raise ConfigError(f"map {self.info.name!r}", f"its {what} is an unsigned number of 32 bits")
+            where = f"{what} of map {self.info.name!r}"
+            raise UnfitValue(where, f"cannot be {value!r}: it is an unsigned number of 32 bits")
         return value
 
 

@@ -114,6 +114,40 @@ def test_a_malformed_body_is_refused_with_what_is_wrong(
     assert bool(served.host.asked) == (status == 201)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "says"),
+    [
+        ("links", b'{"program": -1, "source": "x"}', "program: must be a whole number of at least 0"),
+        ("links", b'{"program": "1", "source": "x"}', "program: must be a whole number, not a text"),
+        ("links", b'{"source": "x"}', "body: has no 'program', which it must have"),
+        ("links", b'{"program": 1, "source": " x"}', "source: is no event's name: printable ASCII, no blank at"),
+        ("links", b'{"program": 1, "sourse": "x"}', "body: has no place for 'sourse'; it may have: program, source"),
+        ("links", b'{"program":', "body: is no JSON: Input data was truncated"),
+        ("probes", b'{"object": "!"}', "object: is no base64"),
+        ("probes", b'{"name": "a b"}', "name: is no name: a letter or '_', then letters, digits"),
+        ("maps/3/pin", b'{"name": "../x"}', "name: is no pin's name: a letter, a digit or '_', then letters, digits"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_body_is_said_in_words(served: Serving, path: str, body: bytes, says: str) -> None:
+    """No types of a library, no regular expressions."""
+    status, answer = request(served, "POST", f"/v1/{path}", body)
+    assert status == 400
+    assert answer["error"]["message"].startswith(says)
+
+
+def test_a_flag_that_is_none_is_told_with_those_there_are(served: Serving) -> None:
+    """As the update of an element takes them."""
+    answer = request(served, "PUT", "/v1/maps/3/entry", b'{"key": 1, "value": 1, "flags": "maybe"}')[1]
+    assert answer["error"]["message"] == "flags: 'maybe' is none of any, noexist, exist"
+
+
+def test_a_pin_may_begin_with_a_digit(served: Serving) -> None:
+    """docs/pins.md says so; a probe may not."""
+    assert request(served, "POST", "/v1/maps/3/pin", json.dumps({"name": "7days"}))[0] == 201
+    assert request(served, "DELETE", "/v1/pins/7days")[0] == 200
+    assert request(served, "DELETE", "/v1/probes/7days")[0] == 400
+
+
 def test_json_that_is_nested_without_end_is_refused(served: Serving) -> None:
     """Where anything may be a key, depth has a bound too."""
     deep = b'{"key": ' + b"[" * 400_000 + b"]" * 400_000 + b"}"

@@ -43,7 +43,7 @@ def test_elements_are_read_written_and_deleted(client: Client) -> None:
     rows = [{"key": 1, "value": 10}, {"key": 2, "value": 20}, {"key": 7, "value": 70}]
     assert client.entries(COUNTS) == (rows, False)
     client.delete(COUNTS, 7)
-    with pytest.raises(errors.NotFound, match="no such key in map 'counts'"):
+    with pytest.raises(errors.NoSuchKey, match="no such key in map 'counts'"):
         client.lookup(COUNTS, 7)
     with pytest.raises(errors.NotFound):
         client.delete(COUNTS, 7)
@@ -120,6 +120,9 @@ def test_changes_reach_the_host_as_they_were_asked(served: Serving, client: Clie
     "error",
     [
         errors.NotFound("probe 'x'", ("a", "b")),
+        errors.NoSuchKey("such key in map 'counts'"),
+        errors.Conflict("probe 'x'", "is loaded already"),
+        errors.UnfitValue("key of map 'counts'", "cannot be -1"),
         errors.ConfigError("here", "is wrong"),
         errors.ObjectError("x.o", "is truncated"),
         errors.NotPermitted("that", "be root"),

@@ -35,6 +35,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (errors.InstructionError, 422),
     (errors.CompileError, 422),
     (errors.ConfigError, 400),
+    (errors.UnfitValue, 400),
     (errors.NotFound, 404),
     (errors.PolicyRefusal, 403),
     (errors.NotPermitted, 403),

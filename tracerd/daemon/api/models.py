@@ -16,19 +16,24 @@ NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$"
 PIN_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 """Names of pins, as docs/pins.md has them."""
 
+_FILE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}$"
+_SOURCE_PATTERN = r"^[!-~]([ -~]*[!-~])?$"
+
 NAMES = {
-    NAME_PATTERN: "a letter or '_', then letters, digits, '_', '.' and '-', at most 64",
-    PIN_PATTERN: "a letter, a digit or '_', then letters, digits, '_', '.' and '-', at most 64",
+    NAME_PATTERN: "name: a letter or '_', then letters, digits, '_', '.' and '-', at most 64",
+    PIN_PATTERN: "pin's name: a letter, a digit or '_', then letters, digits, '_', '.' and '-', at most 64",
+    _FILE_PATTERN: "file's name: a letter, a digit or '_', then letters, digits, '_', '.', '+' and '-', at most 128",
+    _SOURCE_PATTERN: "event's name: printable ASCII, no blank at either end",
 }
-"""What the patterns say, in words."""
+"""What does not match is no …: the patterns in words."""
 
 LARGEST_ID = 2**32 - 1
 
 Name = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=64, description="Letters, digits, '_', '.', '-'.")]
 PinName = Annotated[str, Meta(pattern=PIN_PATTERN, max_length=64, description="Letters, digits, '_', '.', '-'.")]
 Id = Annotated[int, Meta(ge=0, le=LARGEST_ID)]
-Source = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[!-~]([ -~]*[!-~])?$")]
-FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}$", max_length=128)]
+Source = Annotated[str, Meta(min_length=1, max_length=512, pattern=_SOURCE_PATTERN)]
+FileName = Annotated[str, Meta(pattern=_FILE_PATTERN, max_length=128)]
 
 
 _BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"

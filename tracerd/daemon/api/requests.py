@@ -16,6 +16,7 @@ from tracerd.daemon.api.errors import Refused
 from tracerd.daemon.api.host import Service
 from tracerd.daemon.api.models import LARGEST_ID, NAMES, Request
 from tracerd.daemon.api.route import JSON, SMALL_BODY, Route
+from tracerd.daemon.api.sentences import sentence
 
 Model = TypeVar("Model", bound=Request)
 
@@ -40,7 +41,7 @@ def _id(text: str) -> int:
 
 def _checked_name(text: str, pattern: str) -> str:
     if not re.fullmatch(pattern, text):
-        raise Refused(400, "ConfigError", f"{text[:80]!r} is no name: {NAMES[pattern]}")
+        raise Refused(400, "ConfigError", f"{text[:80]!r} is no {NAMES[pattern]}")
     return text
 
 
@@ -56,7 +57,7 @@ def query_of(request: web.Request, route: Route) -> Request:
     try:
         return msgspec.convert(dict(pairs), route.query, strict=False)
     except msgspec.ValidationError as error:
-        raise Refused(400, "ConfigError", f"query: {error}") from error
+        raise Refused(400, "ConfigError", sentence(error, "query", route.query)) from error
 
 
 async def body_of(request: web.Request, route: Route, service: Service) -> Request | None:
@@ -106,7 +107,7 @@ def _decoded(data: bytes, model: type[Model]) -> Model:
     except RecursionError:
         raise Refused(400, "ConfigError", "body: nested too deeply") from None
     except (msgspec.DecodeError, ValueError) as error:
-        raise Refused(400, "ConfigError", f"body: {error}") from error
+        raise Refused(400, "ConfigError", sentence(error, "body", model)) from error
 
 
 def media_of(request: web.Request, route: Route) -> str:

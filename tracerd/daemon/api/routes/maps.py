@@ -18,7 +18,7 @@ from tracerd.daemon.api.models import (
 )
 from tracerd.daemon.api.route import COLUMNS, Binary, Call, Route
 from tracerd.daemon.api.routes.common import with_id
-from tracerd.errors import NotFound
+from tracerd.errors import NoSuchKey
 from tracerd.runtime.objects import MapInfo, PinInfo
 
 
@@ -39,7 +39,7 @@ def _lookup(service: Service, call: Call) -> Found:
     view = service.host.map(call.id)
     value = view.lookup(call.body.key)
     if value is None:
-        raise NotFound(f"such key in map {view.info.name!r}")
+        raise NoSuchKey(f"such key in map {view.info.name!r}")
     return Found(value)
 
 
@@ -52,7 +52,7 @@ def _update(service: Service, call: Call) -> Done:
 def _delete(service: Service, call: Call) -> Done:
     view = service.host.map(call.id)
     if not view.delete(call.body.key):
-        raise NotFound(f"such key in map {view.info.name!r}")
+        raise NoSuchKey(f"such key in map {view.info.name!r}")
     return Done()
 
 
