@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from tracerd.signals import NO_SIGNALS, Signals
+
 Column = npt.NDArray[np.generic]
+Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,52 @@ class MapSnapshot:
     values: npt.NDArray[np.uint8]
     max_entries: int
     refused: int                 # updates refused so far because the map was full
+    since_ns: int = 0            # unix time since when it counts: what is not in it was 0 then; 0: not known
+
+
+class MapLayout(Protocol):
+    """How a map's bytes are read, by BTF path (`tracerd.views.columns.MapColumns`)."""
+
+    def read(self, snapshot: MapSnapshot, path: str, merge: str) -> Column:
+        """Return a column: (rows,) for a scalar, (rows, n) for an array, text as objects."""
+
+
+class RecordLayout(Protocol):
+    """How records of one type are read (`tracerd.views.columns.RecordColumns`)."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of a record; shorter ones are not of this type."""
+
+    def read(self, records: Bytes, path: str) -> Column:
+        """Return a column of `records`, shape (n, size)."""
+
+    def raw(self, records: Bytes, path: str) -> Bytes:
+        """Return a field's own bytes, shape (n, bytes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What is known of a process."""
+
+    name: str
+    command_line: str
+    alive: bool
+
+
+class Processes(Protocol):
+    """Who is behind process ids. Thread-safe."""
+
+    def look(self, pids: Iterable[int]) -> Mapping[int, Process]:
+        """Return what is known now: one that ended as it was last seen, if ever. What cannot be told is left out."""
+
+
+class _NoProcesses:
+    def look(self, pids: Iterable[int]) -> Mapping[int, Process]:  # noqa: ARG002
+        return {}
+
+
+NO_PROCESSES: Processes = _NoProcesses()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +134,21 @@ class ProgramStatistics:
     mean_ns: float
     verify_seconds: float
     instructions: int
+    probe: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterStatistics:
+    """One exporter's totals so far. `counts` are its own."""
+
+    name: str
+    exports: int
+    failures: int
+    skipped: int
+    records: int
+    records_lost: int
+    records_failed: int
+    counts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +170,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class ProbeMoment:
-    """What one probe has collected."""
+    """What one probe has collected. `signals` is what it exports, `layouts` how the maps for it are read."""
 
     name: str
     maps: Mapping[str, MapSnapshot]
     tables: Mapping[str, Table]
     rings: Mapping[str, RingSnapshot]
+    signals: Signals = NO_SIGNALS
+    layouts: Mapping[str, MapLayout] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +191,19 @@ class Moment:
     programs: tuple[ProgramStatistics, ...]
     ledger: Mapping[str, Ledger]                 # event -> balance since the daemon's start
     own: Mapping[str, float]                     # tracerd's own metrics: name -> value
+    processes: Processes = NO_PROCESSES
+    exporters: tuple[ExporterStatistics, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """Records of one ring buffer, in order, for one exporter. Times in ns."""
+
+    probe: str
+    ring: str
+    records: tuple[bytes, ...]
+    taken_ns: int                                # unix time
+    clock_offset_ns: int                         # unix time minus the clock of the events
+    signals: Signals
+    layouts: Mapping[str, RecordLayout]          # by name of the type; "": what the ring buffer declares
+    processes: Processes = NO_PROCESSES

@@ -11,7 +11,8 @@ import pytest
 from tests.daemon.moments import moment
 from tracerd.config.daemon import parse_config
 from tracerd.daemon import discover
-from tracerd.daemon.exporting import Exporter, ExporterInfo, Exporting
+from tracerd.daemon.exporter import Exporter, ExporterInfo
+from tracerd.daemon.exporting import Exporting
 from tracerd.errors import ConfigError, ExportError
 from tracerd.snapshot import Moment
 

@@ -44,7 +44,7 @@ def kept(spec: ObjectSpec) -> MapSpec:
 
 def pin(pins: Pins, name: str, spec: ObjectSpec) -> None:
     """Pin the object's map with one element, as a daemon would, and let it go."""
-    pins.describe(name, kept(spec), spec.btf)
+    pins.describe(name, kept(spec), spec.btf, 1)
     with Map(kept(spec), MapKind.HASH) as map_:
         map_.prepare_pin(pins.path(name))
         map_.commit_pin()
@@ -90,8 +90,8 @@ def test_types_of_a_whole_probe_survive() -> None:
     probe = load(SYSCALLS)
     for each in probe.maps:
         if each.key_size and not each.read_only:
-            spec, btf = decode_meaning(encode_meaning(each, probe.btf))
-            assert MapColumns(spec, btf).paths == MapColumns(each, probe.btf).paths
+            found = decode_meaning(encode_meaning(each, probe.btf, 1))
+            assert MapColumns(found.spec, found.btf).paths == MapColumns(each, probe.btf).paths
 
 
 def test_a_pin_in_use_is_read_and_not_removed(pins: Pins, spec: ObjectSpec) -> None:
@@ -112,7 +112,7 @@ def test_a_pin_in_use_is_read_and_not_removed(pins: Pins, spec: ObjectSpec) -> N
 def test_what_killed_processes_left_is_removed(pins: Pins, spec: ObjectSpec) -> None:
     """Drafts and descriptions without a map go; those of living processes, and whole pins, stay."""
     pin(pins, "kept", spec)
-    pins.describe("never", kept(spec), None)
+    pins.describe("never", kept(spec), None, 1)
     (pins.directory / ".dead.map.0123.tmp").touch()
     (pins.directory / ".link.map.0123.tmp").symlink_to("/etc/passwd")
     living = LockedFile.draft(pins.path("new"), 4096)
@@ -128,7 +128,7 @@ def test_what_killed_processes_left_is_removed(pins: Pins, spec: ObjectSpec) -> 
 
 def test_a_reader_tidies_nothing(pins: Pins, spec: ObjectSpec) -> None:
     """It may look while a daemon is about to pin."""
-    pins.describe("soon", kept(spec), None)
+    pins.describe("soon", kept(spec), None, 1)
     assert Pins(pins.directory, tidy=False).leftovers == 0
     assert (pins.directory / "soon.json").exists()
     with pytest.raises(RunError, match="no such file"):
@@ -161,7 +161,7 @@ def test_a_link_in_place_of_a_pin_is_not_followed(pins: Pins, spec: ObjectSpec, 
         pins.read("bad")
     with pytest.raises(RunError, match="is a symbolic link, which is not followed"):
         Map.in_file(kept(spec), MapKind.HASH, 1, pins.path("bad"))
-    pins.describe("bad", kept(spec), None)
+    pins.describe("bad", kept(spec), None, 1)
     assert not (pins.directory / "bad.json").is_symlink()
     assert pins.remove("bad")
     assert target.read_bytes() == b"precious"
@@ -207,14 +207,14 @@ def test_a_damaged_description_costs_the_types_only(pins: Pins, spec: ObjectSpec
 @given(data=st.data())
 def test_descriptions_are_read_as_a_strangers(data: st.DataObject, spec: ObjectSpec) -> None:
     """Bytes changed in the JSON or in its BTF: refused, or something whose columns can be asked for."""
-    whole = json.loads(encode_meaning(kept(spec), spec.btf))
+    whole = json.loads(encode_meaning(kept(spec), spec.btf, 1))
     blob = bytearray(base64.b64decode(whole["btf"]))
     for at, byte in data.draw(st.lists(st.tuples(st.integers(0, len(blob) - 1), st.integers(0, 255)), max_size=4)):
         blob[at] = byte
     whole["btf"] = base64.b64encode(blob).decode()
     whole |= data.draw(st.dictionaries(st.sampled_from(sorted(whole)), st.integers(-2, 80) | st.none(), max_size=2))
     try:
-        found, btf = decode_meaning(json.dumps(whole).encode())
+        found = decode_meaning(json.dumps(whole).encode())
     except MeaningError:
         return
-    assert len(MapColumns(found, btf).paths) >= 2
+    assert len(MapColumns(found.spec, found.btf).paths) >= 2

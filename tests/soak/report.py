@@ -33,14 +33,15 @@ def report(
         "## Lives",
         "",
         "| life | start s | hammer's calls | produced | delivered | lost | balances checked | pinned count "
-        "| RSS MiB in calm, first and second half | descriptors | end |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| RSS MiB in calm, first and second half: without maps' pages | with them | descriptors | end |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
         *(_row(number, life) for number, life in enumerate(lives, 1)),
         "",
         "Every balance was even to the event (produced = delivered + lost + dropped + filtered + failed) while the",
         "hammer stood still; \"produced\" is the kernel's count and was never below the hammer's own. The pinned count",
         "never went back, over all kills. Start is from exec until it has begun, beside all the load. Memory in calm",
-        "is what is there while nobody asks; at most, what was seen at any moment, with answers on their way.",
+        "is what is there while nobody asks; at most, what was seen at any moment, with answers on their way. Pages of",
+        "maps come into memory as entries do, up to the maps' size: what else the machine runs decides how many.",
         "",
         *_own(last),
     ]) + "\n"
@@ -49,14 +50,22 @@ def report(
 def _row(number: int, life: Life) -> str:
     final = life.balances[-1] if life.balances else {}
     numbers = [f"{final.get(name, 0):,}" for name in ("hammer", "produced", "delivered", "lost")]
-    warm = [size / MIB for seconds, size in life.rss if seconds > WARM_SECONDS]
-    half = len(warm) // 2
-    early, late = (median(warm[:half]), median(warm[half:])) if half else (0, 0)
-    change = f"{early:.0f} → {late:.0f} ({late / early - 1:+.1%}), {life.busiest / MIB:.0f} at most" if early else ""
+    warm = [(size, pages) for seconds, size, pages in life.rss if seconds > WARM_SECONDS]
+    ours = _change([size - pages for size, pages in warm])
+    whole = f"{_change([size for size, _ in warm])}, {life.busiest / MIB:.0f} at most"
     fds = f"{min(life.descriptors, default=0)}–{max(life.descriptors, default=0)}"
     cells = [str(number), f"{life.start_seconds:.1f}", *numbers, str(len(life.balances)),
-             f"{life.pinned_first:,} → {life.pinned_last:,}", change, fds, life.ended]  # fmt: skip
+             f"{life.pinned_first:,} → {life.pinned_last:,}", ours, whole, fds, life.ended]  # fmt: skip
     return f"| {' | '.join(cells)} |"
+
+
+def _change(sizes: list[int]) -> str:
+    """Return the medians of both halves, and how they differ."""
+    half = len(sizes) // 2
+    if not half:
+        return ""
+    early, late = median(sizes[:half]) / MIB, median(sizes[half:]) / MIB
+    return f"{early:.0f} → {late:.0f} ({late / early - 1:+.1%})"
 
 
 def _own(last: Mapping[str, object]) -> list[str]:

@@ -25,7 +25,7 @@ class Life:
     began: float
     start_seconds: float
     calls_at_start: int
-    rss: list[tuple[float, int]] = field(default_factory=list)          # at moments of calm: (seconds, bytes)
+    rss: list[tuple[float, int, int]] = field(default_factory=list)     # in calm: (seconds, bytes, of them maps' pages)
     busiest: int = 0                                                    # most bytes at any moment
     descriptors: list[int] = field(default_factory=list)
     balances: list[dict[str, int]] = field(default_factory=list)        # at moments of calm
@@ -66,7 +66,9 @@ def balance(daemon: RunningDaemon, hammer: Hammer, life: Life) -> None:
             break
         time.sleep(0.1)
     time.sleep(CALM_SECONDS)                     # answers that were on their way are gone
-    life.rss.append((time.monotonic() - life.began, psutil.Process(daemon.pid).memory_info().rss))
+    with connect(daemon.socket) as client:
+        pages = int(client.status()["own"]["maps.resident_bytes"])
+    life.rss.append((time.monotonic() - life.began, psutil.Process(daemon.pid).memory_info().rss, pages))
     life.balances.append({name: row[name] for name in row if name != "via"} | {"hammer": made})
     assert row["produced"] == taken, f"the balance is uneven: {row}"
     assert row["produced"] >= made, f"the hammer made {made} calls, the kernel says {row['produced']}"

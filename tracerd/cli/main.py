@@ -19,6 +19,7 @@ COMMANDS = {
     "record": "keep events in a file",
     "replay": "run a probe over a recording",
     "new": "make a probe to start from",
+    "import-ebpf-exporter": "make a probe.toml of a configuration of ebpf_exporter",
     "build": "compile a probe's C with the clang of this machine, and prove it",
     "verify": "prove an object's programs safe, or say why not",
     "service": "have this machine run the daemon, or not",

@@ -1,4 +1,4 @@
-"""probe.toml: one object, its attach points, and the tables it shows."""
+"""probe.toml: one object, its attach points, the tables it shows and what it exports."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tracerd.config.sentences import NAME_PATTERN
+from tracerd.config.signals import LogSection, MetricSection, SpanSection
 from tracerd.config.strict import StrictTable, parse_toml, read_text, validate
+from tracerd.signals import NO_SIGNALS, Signals
 from tracerd.views.spec import ColumnSpec, ViewSpec
 
 Engine = Literal["auto", "jit", "interpreter", "native"]
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
 
-MOST_ATTACH, MOST_VIEWS, MOST_COLUMNS = 4096, 64, 256
+MOST_ATTACH, MOST_VIEWS, MOST_COLUMNS, MOST_SIGNALS = 4096, 64, 256, 256
 """Every view is made each time somebody looks; a file of a few KiB must not keep a daemon busy for seconds."""
 
 
@@ -76,11 +78,22 @@ class ProbeFile(StrictTable):
     attach: tuple[AttachSection, ...] = Field(default=(), max_length=MOST_ATTACH)
     view: tuple[ViewSection, ...] = Field(default=(), max_length=MOST_VIEWS)
     map: tuple[MapSection, ...] = Field(default=(), max_length=MOST_VIEWS)
+    metric: tuple[MetricSection, ...] = Field(default=(), max_length=MOST_SIGNALS)
+    log: tuple[LogSection, ...] = Field(default=(), max_length=MOST_SIGNALS)
+    span: tuple[SpanSection, ...] = Field(default=(), max_length=MOST_SIGNALS)
+
+    def signals(self) -> Signals:
+        """Return what is exported."""
+        return Signals(
+            tuple(each.spec() for each in self.metric),
+            tuple(each.spec() for each in self.log),
+            tuple(each.spec() for each in self.span),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What to load and where it goes: one object, its engine, its attach points and the tables it shows."""
+    """What to load and where it goes: an object, its engine, its attach points, its tables and what it exports."""
 
     name: str
     object: Path
@@ -89,6 +102,7 @@ class Probe:
     views: tuple[ViewSpec, ...]
     description: str = ""
     expire: tuple[tuple[str, str], ...] = ()     # (map, field of its key that is a process id)
+    signals: Signals = NO_SIGNALS
 
 
 def read_probe(path: Path) -> Probe:
@@ -115,4 +129,5 @@ def parse_probe(text: str, folder: Path, where: str) -> Probe:
         views=tuple(view.spec() for view in file.view),
         description=file.probe.description,
         expire=tuple((each.name, each.pid) for each in file.map),
+        signals=file.signals(),
     )

@@ -83,17 +83,17 @@ def unknown_name(what: str, name: str, valid: list[str]) -> str:
 
 
 def _names_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys of the table at a place. A part that is no field is an index, or a key that the user chose."""
     for part in location:
-        if isinstance(part, int):
-            continue
-        model = _model_of(model.model_fields[part].annotation)
+        declared = next((field for name, field in model.model_fields.items() if part in (name, field.alias)), None)
+        if declared is not None:
+            model = _model_in(declared.annotation) or model
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _model_of(annotation: object) -> type[BaseModel]:
-    """Return the model inside an annotation like tuple[Model, ...]."""
-    arguments = getattr(annotation, "__args__", None)
-    found = arguments[0] if arguments else annotation
-    assert isinstance(found, type)
-    assert issubclass(found, BaseModel)
-    return found
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """Return the model inside an annotation like tuple[Model, ...] or dict[str, tuple[Model, ...]]."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(each) for each in getattr(annotation, "__args__", ()))
+    return next((each for each in found if each), None)

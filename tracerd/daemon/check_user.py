@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tracerd
 from tracerd.config.daemon import DaemonConfig
-from tracerd.daemon.exporting import Exporter
+from tracerd.daemon.exporter import Exporter
 from tracerd.daemon.finding import Findings, note, ok, problem
 from tracerd.linux.reach import WRITE, allows, first_closed
 from tracerd.linux.users import Account, account, this_account

@@ -16,7 +16,8 @@ from pathlib import Path
 from tracerd.config import Probe
 from tracerd.config.daemon import DaemonConfig
 from tracerd.daemon.discover import make_exporters
-from tracerd.daemon.exporting import Exporter, Exporting
+from tracerd.daemon.exporter import Exporter
+from tracerd.daemon.exporting import Exporting
 from tracerd.daemon.health import own_metrics
 from tracerd.daemon.logs import fields
 from tracerd.daemon.settings import host_settings
@@ -24,6 +25,7 @@ from tracerd.daemon.state import Document, StateDir
 from tracerd.errors import ConfigError, TracerdError
 from tracerd.runtime.caches import open_caches
 from tracerd.runtime.configured import files_of, passed_over, read_configured, resolve_probes
+from tracerd.runtime.feeds import RecordFeeds
 from tracerd.runtime.host import Host
 from tracerd.runtime.inspect import Inspector
 from tracerd.runtime.load import lock_if_enforced
@@ -31,6 +33,7 @@ from tracerd.runtime.objects import Changes
 from tracerd.runtime.pins import Pins
 from tracerd.runtime.saved import Saved
 from tracerd.runtime.upload import Uploads
+from tracerd.sources.system.directory import ProcessDirectory
 from tracerd.verifier.sandbox import Verifier
 
 LOG = logging.getLogger("tracerd.daemon")
@@ -81,9 +84,14 @@ class Daemon:
             settings = host_settings(config)
             self.host = Host(settings, self.caches.prover, uploads, pins, saved, document.save, self.caches.code)
             made.callback(self.host.close)
-            self.inspector = Inspector(self.host, lambda: own_metrics(self))
+            processes = ProcessDirectory()
+            self.inspector = Inspector(
+                self.host, lambda: own_metrics(self), processes, lambda: self.exporting.totals()
+            )
+            feeds = RecordFeeds(lambda: self.host.loaded, processes)
+            self.host.on_load = feeds.add
             self._exporters = make_exporters(config)
-            self.exporting = Exporting(self._exporters, lambda: self.inspector.moment(SHARED_MOMENT_SECONDS))
+            self.exporting = Exporting(self._exporters, lambda: self.inspector.moment(SHARED_MOMENT_SECONDS), feeds)
             self._made = made.pop_all()
 
     def begin(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tracerd.config import unknown_name
 from tracerd.config.daemon import DaemonConfig, exporter_kind
-from tracerd.daemon.exporting import Exporter
+from tracerd.daemon.exporter import Exporter
 from tracerd.errors import ConfigError
 
 GROUP = "tracerd.exporters"

@@ -66,7 +66,7 @@ def ledger_row(balance: Ledger) -> dict[str, object]:
 
 def own_metrics(daemon: Daemon) -> dict[str, float]:
     """Return tracerd's own numbers: what it costs, what it holds, what went wrong. Totals unless the name says else."""
-    verifier = daemon.verifier.statistics()
+    verifier, maps = daemon.verifier.statistics(), daemon.inspector.maps()
     numbers: dict[str, float] = {
         "process.cpu_seconds": time.process_time(),
         "process.memory_bytes": _resident_bytes(),
@@ -74,7 +74,8 @@ def own_metrics(daemon: Daemon) -> dict[str, float]:
         "pumps.cpu_seconds": daemon.host.sources.cpu_ns / 1e9,
         "probes.loaded": len(daemon.host.loaded),
         "probes.failed": len(daemon.host.failed),
-        "maps.memory_bytes": sum(info.memory_bytes for info in daemon.inspector.maps()),
+        "maps.memory_bytes": sum(info.memory_bytes for info in maps),
+        "maps.resident_bytes": sum(info.resident_bytes for info in maps),
         "verifier.jobs": verifier.jobs,
         "verifier.started": verifier.started,
         "verifier.broken": verifier.broken,
@@ -102,6 +103,8 @@ def _reasons(daemon: Daemon) -> Iterator[str]:
     for exporter in daemon.exporting.statistics():
         if exporter.failing:
             yield f"exporter {exporter.name!r} fails ({exporter.failing} times in a row): {exporter.last_error}"
+        elif exporter.problem:
+            yield f"exporter {exporter.name!r}: {exporter.problem}"
     for error in daemon.caches.refused:
         yield f"no cache: {error}"
     if daemon.state_damaged:

@@ -1,8 +1,11 @@
-"""How the C library keeps freed memory (mallopt(3)): a daemon that copies maps all the time should give it back."""
+"""Memory: how the C library keeps what was freed (mallopt(3)), and how much of a block is there (mincore(2))."""
 
 from __future__ import annotations
 
 import ctypes
+import mmap
+
+import numpy as np
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 LARGE_BYTES = 128 << 10
@@ -19,3 +22,16 @@ def give_back() -> bool:
     if mallopt is None:
         return False
     return bool(mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)) and bool(mallopt(M_ARENA_MAX, ARENAS))
+
+
+def resident_bytes(address: int, size: int) -> int:
+    """Return how much of a mapped block is in memory: pages that nobody has touched yet are not. 0 if not known."""
+    mincore = getattr(ctypes.CDLL(None), "mincore", None)
+    if mincore is None or size <= 0:
+        return 0
+    start = address & ~(mmap.PAGESIZE - 1)
+    pages = np.zeros((address + size - start + mmap.PAGESIZE - 1) // mmap.PAGESIZE, np.uint8)
+    length = ctypes.c_size_t(len(pages) * mmap.PAGESIZE)
+    if mincore(ctypes.c_void_p(start), length, ctypes.c_void_p(pages.ctypes.data)):
+        return 0
+    return int((pages & 1).sum()) * mmap.PAGESIZE

@@ -83,6 +83,7 @@ class Host:
         self._saved = saved
         self._save = save
         self._changing = threading.RLock()
+        self.on_load: Callable[[Loaded], None] = lambda _: None      # before the first event of a probe
 
     # ---- what there is
 
@@ -359,6 +360,7 @@ class Host:
         before = self._loaded.get(probe.name)
         made.links = before.links if before is not None else ()      # the same links keep their ids
         made.links = made.new_links(self._saved.links_of(probe.name, probe.attach))
+        self.on_load(made)
         return made
 
     def _check_limits(self, new: Sequence[Loaded]) -> None:

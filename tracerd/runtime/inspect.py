@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from tracerd.elf.spec import ProgramSpec
@@ -16,7 +17,16 @@ from tracerd.runtime.loaded import Loaded
 from tracerd.runtime.map_view import MapView, jsonable
 from tracerd.runtime.objects import LinkInfo, MapInfo, PinInfo, ProbeInfo, ProgramInfo
 from tracerd.runtime.rings import RingFollower
-from tracerd.snapshot import Moment, ProbeMoment, ProgramStatistics, Table
+from tracerd.runtime.tables import LazyTables
+from tracerd.snapshot import (
+    NO_PROCESSES,
+    ExporterStatistics,
+    Moment,
+    ProbeMoment,
+    Processes,
+    ProgramStatistics,
+    Table,
+)
 from tracerd.verifier.job import VerifiedProgram
 from tracerd.views.spec import ViewSpec
 from tracerd.views.values import Codec
@@ -50,10 +60,18 @@ class TypedFollower:
 class Inspector:
     """Reads a host from any thread, beside its changes."""
 
-    def __init__(self, host: Host, own: Callable[[], Mapping[str, float]]) -> None:
-        """`own` are tracerd's own metrics."""
+    def __init__(
+        self,
+        host: Host,
+        own: Callable[[], Mapping[str, float]],
+        processes: Processes = NO_PROCESSES,
+        exporters: Callable[[], tuple[ExporterStatistics, ...]] = tuple,
+    ) -> None:
+        """`own` are tracerd's own metrics, `exporters` how those do; `processes` may be asked about process ids."""
         self._host = host
         self._own = own
+        self._processes = processes
+        self._exporters = exporters
         self._moment: Moment | None = None
         self._taking = threading.Lock()
 
@@ -158,6 +176,8 @@ class Inspector:
             programs=programs,
             ledger=host.sources.ledger(),
             own=self._own(),
+            processes=self._processes,
+            exporters=self._exporters(),
         )
 
     def _each(self, look: Callable[[Loaded, LoadedProbe], Row]) -> Iterator[Row]:
@@ -220,6 +240,7 @@ class Inspector:
             entries=counted.count,
             refused=counted.refused,
             memory_bytes=counted.memory_bytes,
+            resident_bytes=found.resident_bytes,
             per_cpu=found.cpus,
             read_only=found.read_only,
             pin=self._host.maps.pin_of(found),
@@ -243,10 +264,10 @@ class Inspector:
 
 
 def _probe_moment(each: Loaded, live: LoadedProbe) -> ProbeMoment:
-    maps = live.snapshot()
-    tables = {view.name: table for view, table in live.views.tables(maps)}
-    return ProbeMoment(each.name, maps, tables, {ring.name: ring.snapshot() for ring in live.rings})
+    maps, rings = live.snapshot(), {ring.name: ring.snapshot() for ring in live.rings}
+    exports = live.exports
+    return ProbeMoment(each.name, maps, LazyTables(live.views, maps), rings, exports.signals, exports.maps)
 
 
-def _program_statistics(each: Loaded, live: LoadedProbe) -> list[ProgramStatistics]:  # noqa: ARG001
-    return [program.statistics() for program in live.programs.values()]
+def _program_statistics(each: Loaded, live: LoadedProbe) -> list[ProgramStatistics]:
+    return [replace(program.statistics(), probe=each.name) for program in live.programs.values()]

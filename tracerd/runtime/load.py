@@ -18,6 +18,7 @@ from tracerd.runtime.tables import ProbeViews
 from tracerd.snapshot import MapSnapshot
 from tracerd.verifier.job import Options, VerifiedProgram
 from tracerd.verifier.verdict import Prover
+from tracerd.views.signals import Resolved, resolve
 from tracerd.vm import engine
 from tracerd.vm.code_cache import CodeCache
 from tracerd.vm.maps import Map
@@ -34,6 +35,7 @@ class LoadedProbe:
     programs: dict[str, Program]
     views: ProbeViews
     rings: tuple[RingReader, ...]
+    exports: Resolved
     release: Callable[[Map], None] = Map.close
     expiring: tuple[Expiring, ...] = ()
 
@@ -81,6 +83,7 @@ def load_probe(
     spec = load(probe.object)
     views = ProbeViews(probe.views, spec)
     expiring = expiring_maps(probe, spec, LINUX)
+    exports = resolve(probe.signals, spec.maps, _ring_names(spec, LINUX), spec.btf)
     names = [name for name, _ in probe.attach] or [program.name for program in spec.programs]
     proved = prove(verifier, spec, names, LINUX, options)
     maps_of = maps_of or AnonymousMaps()
@@ -96,7 +99,7 @@ def load_probe(
             maps_of.release(each)
         raise
     by_name = {each.name: each for each in maps}
-    return LoadedProbe(probe, spec, by_name, programs, views, rings_of(maps), maps_of.release, expiring)
+    return LoadedProbe(probe, spec, by_name, programs, views, rings_of(maps), exports, maps_of.release, expiring)
 
 
 class Maps(Protocol):
@@ -139,6 +142,10 @@ def make_maps(
             maps_of.release(each_made)
         raise
     return made
+
+
+def _ring_names(spec: ObjectSpec, platform: Platform) -> list[str]:
+    return [each.name for each in spec.maps if platform.maps[each.type] is MapKind.RINGBUF]
 
 
 def _prepare(

@@ -61,6 +61,7 @@ class MapInfo:
     per_cpu: int                 # value slots; 1 if not per-CPU
     read_only: bool
     pin: str = ""                # its pin's name
+    resident_bytes: int = 0      # of memory_bytes, what is in memory now: a map's pages come with its entries
     expired: int = 0             # entries of ended processes that made room for others
 
 

@@ -5,6 +5,8 @@ Read back it is a stranger's: types are declared, BTF is parsed as from any file
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 
 from tracerd.btf.blob import BtfError
@@ -33,19 +35,29 @@ class _Meaning(msgspec.Struct, forbid_unknown_fields=True):
     key_type: int | None
     value_type: int | None
     btf: bytes | None            # base64 in the file
+    since_ns: int = 0            # unix time since when the map counts; 0: an older version did not write it down
 
 
-def encode_meaning(spec: MapSpec, btf: Btf | None) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What is written down of a pin's map."""
+
+    spec: MapSpec
+    btf: Btf | None
+    since_ns: int
+
+
+def encode_meaning(spec: MapSpec, btf: Btf | None, since_ns: int) -> bytes:
     """Return the JSON for a map of an object with these types."""
     meaning = _Meaning(
         FORMAT, spec.name, spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.read_only,
-        spec.key_type if btf else None, spec.value_type if btf else None, encode(btf.types) if btf else None,
+        spec.key_type if btf else None, spec.value_type if btf else None, encode(btf.types) if btf else None, since_ns,
     )
     return msgspec.json.encode(meaning)
 
 
-def decode_meaning(data: bytes) -> tuple[MapSpec, Btf | None]:
-    """Return the map and its types.
+def decode_meaning(data: bytes) -> Meaning:
+    """Return what was written down.
 
     Raises:
         MeaningError: the bytes are damaged, of another format, or the types have not the map's sizes.
@@ -63,7 +75,7 @@ def decode_meaning(data: bytes) -> tuple[MapSpec, Btf | None]:
         found.map, found.type, found.key_size, found.value_size, found.max_entries, found.flags, found.key_type,
         found.value_type, read_only=found.read_only, pinned=True,
     )
-    return spec, btf
+    return Meaning(spec, btf, found.since_ns)
 
 
 def _check_type(btf: Btf | None, type_id: int | None, size: int) -> None:

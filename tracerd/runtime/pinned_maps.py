@@ -7,6 +7,7 @@ run time; then the probe's next load finds it again. Probes that pin by the same
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ class PinnedMaps:
         pinned = self.pin_of(made)
         if pinned:
             raise Conflict(f"map {made.name!r}", f"is pinned already, as {pinned!r}")
-        self.pins.describe(name, spec, obj.btf)
+        self.pins.describe(name, spec, obj.btf, made.since_ns)
         try:
             made.prepare_pin(path)
         except BaseException:
@@ -180,9 +181,10 @@ class PinnedMaps:
         self.pins.renew()
         there = self.pins.exists(name)
         if not there:
-            self.pins.describe(name, spec, obj.btf)
+            self.pins.describe(name, spec, obj.btf, time.time_ns())
         try:
             made = Map.in_file(spec, kind, cpus, self.pins.path(name))
+            made.since_ns = self.pins.since(name)
         except BaseException:
             if not there:
                 self._forget(name)

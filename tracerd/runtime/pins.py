@@ -155,15 +155,16 @@ class Pins:
             raise failed(what, error) from None
         return any(found)
 
-    def describe(self, name: str, spec: MapSpec, btf: Btf | None) -> None:
-        """Write down what a pin's bytes mean: before the map gets its name, so that no pin is ever without.
+    def describe(self, name: str, spec: MapSpec, btf: Btf | None, since_ns: int) -> None:
+        """Write down what a pin's bytes mean, and since when they count (unix time): before the map gets its name, so
+        that no pin is ever without.
 
         Raises:
             RunError, NotPermitted: there is no room, or the system refuses.
         """
         target = f"{pin_file_name(name)}{MEANING}"
         try:
-            self._write(target, encode_meaning(spec, btf))
+            self._write(target, encode_meaning(spec, btf, since_ns))
         except OSError as error:
             raise failed(f"pin {name!r}", error) from None
 
@@ -191,23 +192,31 @@ class Pins:
             sizes = (file.key_size, file.value_size, file.max_entries)
             shape = MapSpec(name, file.kind.value, *sizes, file.flags, pinned=True)
         try:
-            spec, btf = decode_meaning(self._read(f"{name}{MEANING}"))
+            found = decode_meaning(self._read(f"{name}{MEANING}"))
         except MeaningError as error:
             return Pinned(shape, None, snapshot, f"{name}{MEANING} {error}")
         except OSError as error:
             return Pinned(shape, None, snapshot, str(failed(f"{name}{MEANING}", error)))
+        spec = found.spec
         if (spec.key_size, spec.value_size, spec.max_entries) != sizes:
             return Pinned(shape, None, snapshot, f"{name}{MEANING} describes a map of another shape")
-        return Pinned(spec, btf, snapshot, "" if btf else "its object has no BTF")
+        return Pinned(spec, found.btf, snapshot, "" if found.btf else "its object has no BTF")
 
     def about(self, name: str) -> tuple[MapSpec | None, int]:
         """Return what is written down of a pin's map, None if that is missing or damaged, and the bytes of its file."""
         status = status_of(self._folder, self.path(name).name)
         size = status.st_size if status is not None else 0
         try:
-            return decode_meaning(self._read(f"{name}{MEANING}"))[0], size
+            return decode_meaning(self._read(f"{name}{MEANING}")).spec, size
         except (MeaningError, OSError):
             return None, size
+
+    def since(self, name: str) -> int:
+        """Return the unix time in ns since when a pin's map counts; 0 if that is not known."""
+        try:
+            return decode_meaning(self._read(f"{name}{MEANING}")).since_ns
+        except (MeaningError, OSError):
+            return 0
 
     def _names(self, suffix: str) -> builtins.list[str]:
         with os.scandir(self._folder) as entries:

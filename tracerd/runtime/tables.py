@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator, Mapping
+
 from tracerd.elf.spec import ObjectSpec
 from tracerd.errors import ConfigError
 from tracerd.snapshot import MapSnapshot, Table
@@ -35,3 +38,25 @@ class ProbeViews:
     def tables(self, maps: dict[str, MapSnapshot]) -> list[tuple[ViewSpec, Table]]:
         """Return every view with its table at one moment."""
         return [(view, build(view, self._columns[view.map], maps[view.map])) for view in self._views]
+
+
+class LazyTables(Mapping[str, Table]):
+    """A probe's tables at one moment, made when somebody first looks: metrics do not need them. Thread-safe."""
+
+    def __init__(self, views: ProbeViews, maps: dict[str, MapSnapshot]) -> None:
+        self._views = views
+        self._maps = maps
+        self._making = threading.Lock()
+        self._made: dict[str, Table] | None = None
+
+    def __getitem__(self, name: str) -> Table:
+        with self._making:
+            if self._made is None:
+                self._made = {view.name: table for view, table in self._views.tables(self._maps)}
+            return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views.names)
+
+    def __len__(self) -> int:
+        return len(self._views.names)

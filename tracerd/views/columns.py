@@ -7,15 +7,12 @@ without BTF types has two columns of bytes.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
-from tracerd.btf.layout import Field, Kind, flatten
+from tracerd.btf.layout import Field, Kind, flatten, size_of
 from tracerd.btf.types import Btf
 from tracerd.elf.spec import MapSpec
-from tracerd.snapshot import Column, MapSnapshot
-
-Bytes = npt.NDArray[np.uint8]
+from tracerd.snapshot import Bytes, Column, MapSnapshot
 
 _INTEGER = ("i", "u")
 _NUMBERS = {
@@ -41,9 +38,17 @@ class MapColumns:
         """All columns, key first, in the order of declaration."""
         return (*self._keys, *self._values)
 
+    def field(self, path: str) -> Field:
+        """Return the leaf of a path.
+
+        Raises:
+            KeyError: the map has no such path.
+        """
+        return self._keys[path] if path in self._keys else self._values[path]
+
     def is_array(self, path: str) -> bool:
         """True if a path is an array of numbers (a histogram's slots)."""
-        return bool((self._keys | self._values)[path].shape)
+        return bool(self.field(path).shape)
 
     def read(self, snapshot: MapSnapshot, path: str, merge: str) -> Column:
         """Return a column of a snapshot: (rows,) for a scalar, (rows, n) for an array, text as objects.
@@ -65,6 +70,36 @@ class MapColumns:
             column = _take(snapshot.values, leaf)
             taken[path] = column[:, 0] if column.shape[1] == 1 else column
         return taken
+
+
+class RecordColumns:
+    """The leaves of a ring buffer's records of one type. Immutable."""
+
+    def __init__(self, btf: Btf, type_id: int) -> None:
+        self.size = size_of(btf, type_id)
+        self._leaves = {leaf.path or "value": leaf for leaf in flatten(btf, type_id)}
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All columns, in the order of declaration."""
+        return tuple(self._leaves)
+
+    def field(self, path: str) -> Field:
+        """Return the leaf of a path.
+
+        Raises:
+            KeyError: the type has no such path.
+        """
+        return self._leaves[path]
+
+    def read(self, records: Bytes, path: str) -> Column:
+        """Return a column of `records`, shape (n, size)."""
+        return _take(records[:, None, :], self._leaves[path])[:, 0]
+
+    def raw(self, records: Bytes, path: str) -> Bytes:
+        """Return a field's own bytes, shape (n, bytes)."""
+        leaf = self._leaves[path]
+        return records[:, leaf.offset : leaf.end]
 
 
 def _leaves(half: str, btf: Btf | None, type_id: int | None, size: int) -> dict[str, Field]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from tracerd.elf.spec import MapSpec
 from tracerd.errors import RunError
+from tracerd.linux.memory import resident_bytes
 from tracerd.native import ffi, lib
 from tracerd.platforms.model import MapKind
 from tracerd.snapshot import MapSnapshot
@@ -108,6 +109,7 @@ class Map:
     def _begin(self, spec: MapSpec, kind: MapKind) -> None:
         self.name = spec.name
         self.kind = kind
+        self.since_ns = time.time_ns()       # since when it counts
         self.key_size = spec.key_size
         self.value_size = spec.value_size
         self.max_entries = spec.max_entries
@@ -263,6 +265,12 @@ class Map:
         for key, value in zip(copy.keys, copy.values, strict=True):
             yield key.tobytes(), value.tobytes()
 
+    @property
+    def resident_bytes(self) -> int:
+        """How much of its block is in memory: it fills with its entries."""
+        stats = self._stats()
+        return resident_bytes(stats.address, stats.bytes)
+
     def snapshot(self) -> MapSnapshot:
         """Copy the map in one native call, beside running programs.
 
@@ -277,7 +285,7 @@ class Map:
         )
         keys, values = keys[:rows], values[:rows]
         keys.flags.writeable = values.flags.writeable = False
-        return MapSnapshot(self.name, taken, keys, values, self.max_entries, stats.refused)
+        return MapSnapshot(self.name, taken, keys, values, self.max_entries, stats.refused, self.since_ns)
 
     def read(self) -> list[bytes]:
         """Take all finished records out of a ring buffer, oldest first. Readers wait for one another.

@@ -45,6 +45,7 @@ struct tr_map_stats {
     uint64_t max_entries;
     uint64_t refused;                /* updates refused because the map was full; ring: records that found no room */
     uint64_t bytes;                  /* size of the block */
+    uint64_t address;                /* of its first byte, which is the first of a page */
 };
 void tr_map_stats(const struct tr_map *map, struct tr_map_stats *stats);
 

@@ -196,6 +196,7 @@ void tr_map_stats(const struct tr_map *map, struct tr_map_stats *stats)
         .max_entries = map->max_entries,
         .refused = __atomic_load_n(&h->refused, __ATOMIC_RELAXED),
         .bytes = map->bytes,
+        .address = (uint64_t)(uintptr_t)h,
     };
     if (tr_map_is_array(map->kind)) {
         stats->count = stats->rows = map->max_entries;

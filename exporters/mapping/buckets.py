@@ -1,0 +1,29 @@
+"""From slots as programs count them to buckets as they are told: bounds that lose no value to a neighbour.
+
+A program's slot includes its lower bound, a bucket outside includes its upper one. For whole numbers the largest in a
+slot is therefore the bucket's bound: slot i of log2 slots ends at 2**(i + 1) - 1 (OTLP metrics.proto, Prometheus `le`).
+"""
+
+from __future__ import annotations
+
+from math import log2
+
+from tracerd.signals import BucketSpec
+
+
+def upper_bounds(spec: BucketSpec, multiplier: float) -> tuple[float, ...]:
+    """Return the bounds of all slots but the last, which also counts what is above, in the metric's unit.
+
+    With explicit bounds of all slots, there is one for the last too: what is above is then never counted.
+    """
+    inner = range(spec.slots - 1)
+    if spec.kind == "log2":
+        return tuple((2 ** (i + 1) - 1) * multiplier for i in inner)
+    if spec.kind == "linear":
+        return tuple((spec.start + (i + 1) * spec.width - 1) * multiplier for i in inner)
+    return tuple(bound * multiplier for bound in spec.bounds)
+
+
+def exponential_offset(spec: BucketSpec, multiplier: float) -> int:
+    """Return the offset of exponential buckets in the metric's unit: a power of two moves them by whole buckets."""
+    return spec.offset + (int(log2(multiplier)) << spec.scale if multiplier != 1 else 0)

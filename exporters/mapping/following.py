@@ -1,0 +1,158 @@
+"""One metric over one map, from look to look: its entries become series, their values totals in the metric's unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from exporters.mapping.admission import Admission, Admitted
+from exporters.mapping.buckets import exponential_offset, upper_bounds
+from exporters.mapping.delta import Deltas
+from exporters.mapping.expiry import Exits, Idle
+from exporters.mapping.grouping import Grouping, Places
+from exporters.mapping.machine import Machine
+from exporters.mapping.series import (
+    Attributes,
+    ExponentialPoints,
+    Floats,
+    HistogramPoints,
+    NumberPoints,
+    Points,
+    Row,
+    Temporality,
+    Times,
+)
+from exporters.mapping.totals import Cells, Counted, Mask, Parts, Totals, sum_by
+from tracerd.signals import BucketSpec, MetricSpec
+from tracerd.snapshot import Column, MapLayout, MapSnapshot, Processes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked:
+    """What one look gave."""
+
+    points: Points
+    ended: tuple[Row, ...]       # series of the look before that are no more
+    overflowed: int              # groups without a series of their own
+
+
+def is_delta(spec: MetricSpec, temporality: Temporality) -> bool:
+    """True if a metric tells what was counted since the look before. With "lowmemory" histograms do: their series are
+    many numbers, and totals of a map are there anyway (OTLP exporter specification, temporality preference).
+    """
+    kinds = {"cumulative": (), "lowmemory": ("histogram",), "delta": ("counter", "histogram")}[temporality]
+    return spec.kind in kinds
+
+
+class Following:
+    """Follows one metric. A map that was made anew (`since_ns` differs) begins anew."""
+
+    def __init__(self, spec: MetricSpec, machine: Machine, temporality: Temporality) -> None:
+        self._spec = spec
+        self._grouping = Grouping(spec, machine)
+        self._admission = Admission(spec.max_series)
+        self._exits = Exits(spec.expire_pid) if spec.expire_pid else None
+        self._idle = Idle(spec.expire_seconds) if spec.expire_seconds else None
+        self._deltas = Deltas() if is_delta(spec, temporality) else None
+        self._totals: Totals | None = None
+        self._since_ns = 0
+        self._has_sums = False
+        self._shown = Attributes(())
+
+    def look(self, snapshot: MapSnapshot, layout: MapLayout, processes: Processes) -> Looked:
+        """Return the metric's points as the map has them now."""
+        grouped = self._grouping.group(snapshot, layout, processes)
+        dead = self._exits.dead(snapshot, layout, processes, grouped) if self._exits else frozenset()
+        admitted = self._admission.admit(grouped, dead)
+        counted = _counted(self._spec, snapshot, layout)
+        if self._spec.kind == "gauge":
+            parts: Parts = (sum_by(counted.parts[0], admitted.places, len(admitted.attributes)),)
+            starts = np.zeros(len(admitted.attributes), np.uint64)
+        else:
+            parts, starts = self._total(snapshot, counted, admitted)
+        if self._spec.buckets and not self._has_sums:
+            self._has_sums = _has_sums(self._spec.buckets, snapshot, layout)
+        points = _points(self._spec, admitted.attributes, starts, parts[: 1 + self._has_sums])
+        if self._idle:
+            points = self._idle.hide(points, snapshot.taken_ns)
+        ended = _ended(self._shown, points.attributes)
+        self._shown = points.attributes
+        return Looked(points, ended, admitted.overflowed)
+
+    def _total(self, snapshot: MapSnapshot, counted: Counted, admitted: Admitted) -> tuple[Parts, Times]:
+        if self._totals is None or snapshot.since_ns != self._since_ns:
+            self._since_ns = snapshot.since_ns
+            self._totals = Totals(snapshot.since_ns or snapshot.taken_ns)
+        parts, starts = self._totals.look(counted, admitted, snapshot.taken_ns)
+        if self._deltas is None:
+            return parts, starts
+        return self._deltas.look(admitted.attributes, parts, starts, snapshot.taken_ns)
+
+
+def _counted(spec: MetricSpec, snapshot: MapSnapshot, layout: MapLayout) -> Counted:
+    values = layout.read(snapshot, spec.value, spec.merge)
+    if spec.buckets is None:
+        return Counted(snapshot.keys, (_wide(values)[:, None],))
+    sums = (_wide(layout.read(snapshot, spec.buckets.sum, spec.merge))[:, None],) if spec.buckets.sum else ()
+    if not spec.buckets.slot:
+        return Counted(snapshot.keys, (values.astype(np.uint64), *sums))
+    numbers = layout.read(snapshot, spec.buckets.slot, "first")
+    if spec.buckets.sum_slot is not None:
+        sums = (np.where(numbers == spec.buckets.sum_slot, values.astype(np.uint64), np.uint64(0))[:, None],)
+    place, counts = _slots(spec.buckets, numbers)
+    cells = np.where(counts, values.astype(np.uint64), np.uint64(0))
+    return Counted(snapshot.keys, (cells[:, None], *sums), place, spec.buckets.slots)
+
+
+def _slots(buckets: BucketSpec, numbers: Column) -> tuple[Places, Mask]:
+    """Return the slot of each entry, and which entries are a slot's at all."""
+    if not buckets.slot_values:
+        place = np.minimum(numbers.astype(np.uint64), np.uint64(buckets.slots - 1)).astype(np.intp)
+        return place, numbers != buckets.sum_slot if buckets.sum_slot is not None else np.ones(len(place), bool)
+    values = np.array(buckets.slot_values)
+    order = np.argsort(values)
+    found = np.minimum(np.searchsorted(values, numbers, sorter=order), len(values) - 1)
+    place = order[found]
+    return place, values[place] == numbers
+
+
+def _has_sums(buckets: BucketSpec, snapshot: MapSnapshot, layout: MapLayout) -> bool:
+    """True if the sums of values are there: some programs that could write them as a slot of its own never do."""
+    if buckets.sum_slot is None:
+        return bool(buckets.sum)
+    return bool((layout.read(snapshot, buckets.slot, "first") == buckets.sum_slot).any())
+
+
+def _wide(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Cells:
+    """Return numbers in the widest type of their kind, so that sums have room."""
+    kind = values.dtype.kind
+    return values.astype(np.float64 if kind == "f" else np.int64 if kind == "i" else np.uint64)
+
+
+def _points(spec: MetricSpec, attributes: Attributes, starts: Times, parts: Parts) -> Points:
+    if spec.buckets is None:
+        values = parts[0][:, 0]
+        return NumberPoints(attributes, starts, values if spec.multiplier == 1 else values * spec.multiplier)
+    sums: Floats | None = (parts[1][:, 0] * spec.multiplier).astype(np.float64) if len(parts) > 1 else None
+    counts = parts[0].astype(np.uint64)
+    if spec.buckets.kind == "exponential":
+        offset = exponential_offset(spec.buckets, spec.multiplier)
+        return ExponentialPoints(attributes, starts, spec.buckets.scale, offset, counts, sums)
+    return HistogramPoints(attributes, starts, *_bounded(spec.buckets, spec.multiplier, counts), sums)
+
+
+def _bounded(
+    buckets: BucketSpec, multiplier: float, counts: np.ndarray[tuple[int, int], np.dtype[np.uint64]]
+) -> tuple[tuple[float, ...], np.ndarray[tuple[int, int], np.dtype[np.uint64]]]:
+    """Return bounds, and counts with one bucket more than those: an empty one if every slot has a bound."""
+    bounds = upper_bounds(buckets, multiplier)
+    missing = len(bounds) + 1 - counts.shape[1]
+    return bounds, np.pad(counts, ((0, 0), (0, missing))) if missing else counts
+
+
+def _ended(before: Attributes, now: Attributes) -> tuple[Row, ...]:
+    if before is now:
+        return ()
+    there = set(now.rows)
+    return tuple(row for row in before.rows if row not in there)

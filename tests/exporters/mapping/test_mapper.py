@@ -1,0 +1,333 @@
+"""Maps become series: attributes, totals that do not go back, ends, limits, and times since when they count."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from exporters.mapping.mapper import Mapper
+from exporters.mapping.series import Attributes, HistogramPoints, Metric, NumberPoints, Points, Row, Temporality
+from tests.exporters.mapping.maps import SINCE_NS, TAKEN_NS, Known, Map, moment_of, named
+from tracerd.signals import BucketSpec, MetricSpec
+from tracerd.snapshot import NO_PROCESSES, Processes
+
+STEP = 1_000_000_000
+CALLS = Map({"pid": "u32", "nr": "u32"}, {"count": "u64", "comm": "char[8]"})
+COUNT = MetricSpec("m", "calls", "counter", "count", "{call}", attributes=(named("pid", "process.pid"),))
+BY_NAME = replace(COUNT, attributes=(named("comm", "name"),))
+
+Entry = tuple[dict[str, Any], dict[str, Any]]
+
+
+def call(pid: int, count: int, comm: str = "a", nr: int = 0) -> Entry:
+    return {"pid": pid, "nr": nr}, {"count": count, "comm": comm}
+
+
+class Looks:
+    """Looks at one map again and again, a second apart."""
+
+    def __init__(
+        self, spec: MetricSpec, made: Map = CALLS, temporality: Temporality = "cumulative",
+        processes: Processes = NO_PROCESSES,
+    ) -> None:  # fmt: skip
+        self.mapper = Mapper(temporality)
+        self._made, self._resolved, self._processes = made, made.resolve(spec), processes
+        self.now = TAKEN_NS
+
+    def metric(self, *entries: Entry, since_ns: int = SINCE_NS) -> Metric:
+        self.now += STEP
+        snapshot = self._made.snapshot(entries, self.now, since_ns)
+        (probe,) = self.mapper.collect(moment_of(self._resolved, snapshot, processes=self._processes))
+        (metric,) = probe.metrics
+        return metric
+
+    def totals(self, *entries: Entry, since_ns: int = SINCE_NS) -> dict[Any, Any]:
+        """Values by the (only) attribute's value."""
+        return {row[0][1]: value for row, value in numbers(self.metric(*entries, since_ns=since_ns)).items()}
+
+    def starts(self, *entries: Entry) -> dict[Any, int]:
+        (points,) = self.metric(*entries).parts
+        return {row[0][1]: start for row, start in zip(points.attributes.rows, points.starts.tolist(), strict=True)}
+
+
+def numbers(metric: Metric) -> dict[Row, Any]:
+    found: dict[Row, Any] = {}
+    for part in metric.parts:
+        assert isinstance(part, NumberPoints)
+        found |= zip(part.attributes.rows, part.values.tolist(), strict=True)
+    return found
+
+
+def test_entries_with_equal_attributes_are_one_series() -> None:
+    """Two system calls of one process are counted together where the metric does not tell them apart."""
+    assert Looks(COUNT).totals(call(1, 5, nr=0), call(2, 7), call(1, 6, nr=1)) == {1: 11, 2: 7}
+
+
+def test_a_series_counts_since_the_map_does() -> None:
+    """What is in a map was not in it when it was made, however late the entry came."""
+    looks = Looks(COUNT)
+    assert looks.starts(call(1, 5)) == {1: SINCE_NS}
+    assert looks.starts(call(1, 5), call(2, 1)) == {1: SINCE_NS, 2: SINCE_NS}
+
+
+def test_an_entry_that_came_again_has_a_new_start() -> None:
+    """The series ended with its entry; the one that comes later cannot have counted before the look without it."""
+    looks = Looks(COUNT)
+    looks.metric(call(1, 5), call(2, 9))
+    gone = looks.metric(call(2, 9))
+    assert gone.ended == ((("process.pid", 1),),)
+    without = looks.now
+    assert looks.starts(call(1, 1), call(2, 9)) == {1: without, 2: SINCE_NS}
+
+
+def test_a_value_that_went_back_has_a_new_start() -> None:
+    """The entry was deleted and made again between two looks: the map's value is told, from the look before."""
+    looks = Looks(COUNT)
+    looks.metric(call(1, 500), call(2, 9))
+    before = looks.now
+    (points,) = looks.metric(call(1, 3), call(2, 10)).parts
+    assert isinstance(points, NumberPoints)
+    assert points.values.tolist() == [3, 10]
+    assert points.starts.tolist() == [before, SINCE_NS]
+
+
+def test_a_total_over_several_entries_never_goes_back() -> None:
+    """What entries had counted stays with the series when they are deleted or begin anew."""
+    looks = Looks(BY_NAME)
+    assert looks.totals(call(1, 10, "a"), call(2, 20, "a")) == {"a": 30}
+    assert looks.totals(call(2, 21, "a")) == {"a": 31}
+    assert looks.totals(call(2, 21, "a"), call(3, 1, "a")) == {"a": 32}
+    assert looks.totals(call(2, 2, "a"), call(3, 1, "a")) == {"a": 34}
+
+
+def test_what_was_counted_before_a_move_stays_where_it_was_counted() -> None:
+    """A process that runs another program is another series from then on; neither total goes back or doubles."""
+    looks = Looks(BY_NAME)
+    assert looks.totals(call(1, 10, "sh"), call(2, 5, "sh")) == {"sh": 15}
+    assert looks.totals(call(1, 13, "ls"), call(2, 5, "sh")) == {"ls": 3, "sh": 15}
+    assert looks.totals(call(1, 14, "ls"), call(2, 6, "sh")) == {"ls": 4, "sh": 16}
+
+
+def test_the_order_of_entries_does_not_matter() -> None:
+    """A map may give its entries in another order after a deletion."""
+    looks = Looks(BY_NAME)
+    looks.totals(call(1, 10, "a"), call(2, 20, "b"), call(3, 1, "b"))
+    assert looks.totals(call(3, 2, "b"), call(1, 11, "a"), call(2, 21, "b")) == {"a": 11, "b": 23}
+
+
+def test_attributes_are_kept_while_series_are_the_same() -> None:
+    """Whoever encodes them may keep what it made."""
+    looks = Looks(COUNT)
+    (first,), (second,) = looks.metric(call(1, 1), call(2, 2)).parts, looks.metric(call(1, 3), call(2, 2)).parts
+    assert first.attributes is second.attributes
+    (third,) = looks.metric(call(1, 3), call(2, 2), call(3, 1)).parts
+    assert third.attributes is not second.attributes
+
+
+def test_a_map_made_anew_begins_anew() -> None:
+    """A probe that was replaced counts from zero, since its new map does."""
+    looks = Looks(COUNT)
+    looks.metric(call(1, 100))
+    (points,) = looks.metric(call(1, 200), since_ns=SINCE_NS + 1).parts
+    assert points.starts.tolist() == [SINCE_NS + 1]
+
+
+def test_series_beyond_the_limit_are_told_together() -> None:
+    """The first that came keep their series; the rest is under the overflow attribute, whose total does not go back."""
+    looks = Looks(replace(COUNT, max_series=2))
+    first = numbers(looks.metric(call(1, 1), call(2, 2), call(3, 3), call(4, 4)))
+    assert first == {(("process.pid", 1),): 1, (("process.pid", 2),): 2, (("otel.metric.overflow", True),): 7}
+    assert looks.mapper.statistics()["series_overflowed"] == 2
+    second = numbers(looks.metric(call(2, 2), call(3, 5)))
+    assert second == {(("process.pid", 2),): 2, (("otel.metric.overflow", True),): 9}
+    third = numbers(looks.metric(call(2, 2), call(5, 1)))
+    assert third == {(("process.pid", 2),): 2, (("process.pid", 5),): 1}
+
+
+def test_series_of_exited_processes_end_after_a_last_look() -> None:
+    """What a process did between the last look and its exit is told once more; then its room is free."""
+    known = Known()
+    known.alive = {1: "a", 2: "b"}
+    looks = Looks(replace(COUNT, expire_pid="pid", max_series=2), processes=known)
+    assert looks.totals(call(1, 1), call(2, 2)) == {1: 1, 2: 2}
+    known.alive, known.ended = {2: "b", 3: "c"}, {1: "a"}
+    assert looks.totals(call(1, 4), call(2, 2)) == {1: 4, 2: 2}
+    metric = looks.metric(call(1, 4), call(2, 2), call(3, 1))
+    assert numbers(metric) == {(("process.pid", 2),): 2, (("process.pid", 3),): 1}
+    assert metric.ended == ((("process.pid", 1),),)
+
+
+def test_series_that_stand_still_end_and_come_again() -> None:
+    """An idle series is left out after its time, and is told with its whole total when it changes."""
+    looks = Looks(replace(COUNT, expire_seconds=1.5))
+    assert looks.totals(call(1, 1), call(2, 1)) == {1: 1, 2: 1}
+    assert looks.totals(call(1, 2), call(2, 1)) == {1: 2, 2: 1}
+    metric = looks.metric(call(1, 3), call(2, 1))
+    assert numbers(metric) == {(("process.pid", 1),): 3}
+    assert metric.ended == ((("process.pid", 2),),)
+    assert looks.totals(call(1, 3), call(2, 5)) == {1: 3, 2: 5}
+
+
+def test_deltas_are_what_was_counted_between_looks() -> None:
+    """The first tells all so far, since the map counts; sums of deltas are the totals, over deletions and resets."""
+    looks = Looks(BY_NAME, temporality="delta")
+    told: dict[str, int] = {}
+    steps = [
+        (call(1, 10, "a"), call(2, 20, "b")),
+        (call(1, 15, "a"), call(2, 20, "b")),
+        (call(2, 25, "b"), call(3, 1, "a")),
+        (call(2, 2, "b"), call(3, 1, "a")),
+    ]
+    for step in steps:
+        for name, value in looks.totals(*step).items():
+            told[name] = told.get(name, 0) + value
+    assert told == {"a": 16, "b": 27}
+    metric = looks.metric(*steps[-1])
+    assert metric.delta
+    assert metric.ended == ()
+    assert set(numbers(metric).values()) == {0}
+
+
+def test_gauges_are_sums_and_have_no_memory() -> None:
+    """Memory of two processes of one name is told together, and may shrink."""
+    looks = Looks(replace(BY_NAME, kind="gauge"))
+    assert looks.totals(call(1, 10, "a"), call(2, 5, "a")) == {"a": 15}
+    assert looks.totals(call(1, 3, "a")) == {"a": 3}
+
+
+def test_units_are_multiplied_and_whole_numbers_stay_whole() -> None:
+    """Without a multiplier the largest number is told to the last digit."""
+    top = 2**64 - 1
+    assert Looks(COUNT).totals(call(1, top)) == {1: top}
+    assert Looks(replace(COUNT, multiplier=1e-9)).totals(call(1, 2_000_000_000)) == {1: 2.0}
+
+
+SLOTS = Map({"op": "u32"}, {"slots": "u64[4]", "total": "s64"})
+DURATION = MetricSpec(
+    "m", "duration", "histogram", "slots", "s", multiplier=1e-3, attributes=(named("op", "op"),),
+    buckets=BucketSpec("log2", sum="total"),
+)  # fmt: skip
+
+
+def test_log2_slots_end_at_their_largest_whole_number() -> None:
+    """Slot i has 2**i up to 2**(i+1) - 1, a bucket includes its bound, and the last slot has all that is above."""
+    (points,) = Looks(DURATION, SLOTS).metric(({"op": 1}, {"slots": [1, 2, 3, 4], "total": 100})).parts
+    assert isinstance(points, HistogramPoints)
+    assert points.bounds == (0.001, 0.003, 0.007)
+    assert points.counts.tolist() == [[1, 2, 3, 4]]
+    assert points.sums is not None
+    assert points.sums.tolist() == [0.1]
+
+
+@pytest.mark.parametrize(
+    ("buckets", "bounds", "counts"),
+    [
+        (BucketSpec("linear", start=10, width=5), (14, 19, 24), [1, 2, 3, 4]),
+        (BucketSpec("explicit", bounds=(1, 10, 100)), (1, 10, 100), [1, 2, 3, 4]),
+        (BucketSpec("explicit", bounds=(1, 10, 100, 1000)), (1, 10, 100, 1000), [1, 2, 3, 4, 0]),
+    ],
+)
+def test_other_slots_have_their_bounds(buckets: BucketSpec, bounds: tuple[float, ...], counts: list[int]) -> None:
+    """Linear slots of whole numbers end before the next begins; explicit bounds are what was written."""
+    spec = replace(DURATION, buckets=buckets, multiplier=1.0)
+    (points,) = Looks(spec, SLOTS).metric(({"op": 1}, {"slots": [1, 2, 3, 4]})).parts
+    assert isinstance(points, HistogramPoints)
+    assert points.bounds == bounds
+    assert points.counts.tolist() == [counts]
+
+
+def test_slots_may_be_entries_of_their_own() -> None:
+    """One entry for each slot of each series, as other tools lay histograms out."""
+    made = Map({"op": "u32", "slot": "u32"}, {"n": "u64"})
+    spec = replace(DURATION, value="n", multiplier=1.0, buckets=BucketSpec("log2", slot="slot", slots=3))
+    entries = [({"op": op, "slot": slot}, {"n": 10 * op + slot}) for op in (1, 2) for slot in (0, 2, 9)]
+    looks = Looks(spec, made)
+    (points,) = looks.metric(*entries).parts
+    assert isinstance(points, HistogramPoints)
+    assert points.bounds == (1.0, 3.0)
+    assert points.counts.tolist() == [[10, 0, 12 + 19], [20, 0, 22 + 29]]
+    (points,) = looks.metric(*entries[1:]).parts
+    assert isinstance(points, HistogramPoints)
+    assert points.counts.tolist() == [[10, 0, 31], [20, 0, 51]]
+
+
+def test_slots_may_have_numbers_of_their_own_and_one_may_be_the_sum() -> None:
+    """As ebpf_exporter's programs count: an entry that is no slot's counts for nothing."""
+    made = Map({"slot": "u64"}, {"n": "u64"})
+    buckets = BucketSpec("explicit", bounds=(10, 5000), slot="slot", slots=2, slot_values=(10, 5000), sum_slot=77)
+    looks = Looks(replace(DURATION, value="n", attributes=(), multiplier=0.5, buckets=buckets), made)
+    entries = [({"slot": slot}, {"n": n}) for slot, n in ((5000, 3), (10, 1), (11, 9))]
+    (without,) = looks.metric(*entries).parts
+    (points,) = looks.metric(*entries, ({"slot": 77}, {"n": 600})).parts
+    assert isinstance(without, HistogramPoints)
+    assert isinstance(points, HistogramPoints)
+    assert without.sums is None
+    assert points.sums is not None
+    assert points.sums.tolist() == [300.0]
+    assert points.bounds == (5.0, 2500.0)
+    assert points.counts.tolist() == without.counts.tolist() == [[1, 3, 0]]
+
+
+def test_entries_of_one_name_are_one_metric() -> None:
+    """Two values of one map under one name are told apart by their constants."""
+    made = Map({"pid": "u32"}, {"read": "u64", "written": "u64"})
+    read = MetricSpec("m", "io", "counter", "read", "By", constants=(("direction", "read"),))
+    written = replace(read, value="written", constants=(("direction", "write"),))
+    resolved = made.resolve(read, written)
+    snapshot = made.snapshot([({"pid": 1}, {"read": 3, "written": 4})])
+    (probe,) = Mapper().collect(moment_of(resolved, snapshot))
+    (metric,) = probe.metrics
+    assert numbers(metric) == {(("direction", "read"),): 3, (("direction", "write"),): 4}
+
+
+def test_random_histories_are_told_to_the_last_count() -> None:
+    """Entries come, go, grow, move and begin anew: each look tells what was counted since the one before, no more."""
+    random = np.random.default_rng(7)
+    totals, deltas = Looks(BY_NAME), Looks(BY_NAME, temporality="delta")
+    entries: dict[int, tuple[str, int]] = {}
+    before: dict[str, tuple[int, int]] = {}
+    for _ in range(1000):
+        counted: dict[str, int] = {}
+        for pid in range(8):
+            entries, more = _step(random, entries, pid)
+            if pid in entries:
+                name = entries[pid][0]
+                counted[name] = counted.get(name, 0) + more
+        look = [call(pid, value, name) for pid, (name, value) in entries.items()]
+        random.shuffle(look)
+        assert deltas.totals(*look) == counted
+        (points,) = totals.metric(*look).parts or (NumberPoints(Attributes(()), *[np.zeros(0, np.uint64)] * 2),)
+        now = {row[0][1]: pair for row, pair in _pairs(points)}
+        since = {name: total - (before[name][1] if before.get(name, (0,))[0] == start else 0)
+                 for name, (start, total) in now.items()}  # fmt: skip
+        assert since == counted
+        before = now
+
+
+def _step(
+    random: np.random.Generator, entries: dict[int, tuple[str, int]], pid: int
+) -> tuple[dict[int, tuple[str, int]], int]:
+    """Change one entry; return what it counted meanwhile."""
+    if pid not in entries:
+        more = int(random.integers(1, 9)) if random.random() < 0.3 else 0
+        return (entries | {pid: (str(random.choice(["a", "b", "c"])), more)}, more) if more else (entries, 0)
+    name, value = entries[pid]
+    match random.integers(0, 10):
+        case 0:
+            return {key: each for key, each in entries.items() if key != pid}, 0
+        case 1:
+            anew = int(random.integers(0, value)) if value else 0
+            return entries | {pid: (name, anew)}, anew if value else 0
+        case 2:
+            name = str(random.choice(["a", "b", "c"]))
+    more = int(random.integers(0, 9))
+    return entries | {pid: (name, value + more)}, more
+
+
+def _pairs(points: Points) -> list[tuple[Row, tuple[int, int]]]:
+    assert isinstance(points, NumberPoints)
+    told = zip(points.starts.tolist(), points.values.tolist(), strict=True)
+    return list(zip(points.attributes.rows, told, strict=True))
