@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -15,13 +16,56 @@ if TYPE_CHECKING:
     from tracerd.bench.recordings import Row
 
 
-@click.group("bench", invoke_without_command=True)
+GROUP = "tracerd.benches"
+"""Entry points of packages that have measurements of their own."""
+
+
+class _Result(Protocol):
+    def to_json(self) -> dict[str, object]: ...
+
+
+class _Bench(Protocol):
+    """A module that an entry point names; its HELP is one line."""
+
+    HELP: str
+
+    def run(self) -> Sequence[_Result]: ...
+    def render(self, rows: Sequence[Any]) -> str: ...
+
+
+class _Benches(click.Group):
+    """The measurements here, and those of other packages."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all names."""
+        return [*super().list_commands(ctx), *(point.name for point in entry_points(group=GROUP))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one, loaded when it is asked for."""
+        own = super().get_command(ctx, cmd_name)
+        found = next(iter(entry_points(group=GROUP, name=cmd_name)), None)
+        return own if own is not None or found is None else _command_of(cmd_name, found.load())
+
+
+def _command_of(name: str, bench: _Bench) -> click.Command:
+    @click.command(name, help=bench.HELP)
+    @json_option
+    def run(as_json: bool = False) -> None:
+        rows = bench.run()
+        print_json({"rows": [row.to_json() for row in rows]}) if as_json else click.echo(bench.render(rows))
+
+    return run
+
+
+@click.group("bench", cls=_Benches, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Measure engines and the event path; without a subcommand, all of them."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(vm)
         ctx.invoke(events)
+        for point in entry_points(group=GROUP):
+            ctx.invoke(_command_of(point.name, point.load()))
 
 
 @command.command("vm")
