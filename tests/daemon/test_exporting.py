@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -10,11 +11,12 @@ import pytest
 
 from tests.daemon.moments import moment
 from tracerd.config.daemon import parse_config
-from tracerd.daemon import discover
+from tracerd.daemon import discover, export_runner
 from tracerd.daemon.exporter import Exporter, ExporterInfo
 from tracerd.daemon.exporting import Exporting
 from tracerd.errors import ConfigError, ExportError
-from tracerd.snapshot import Moment
+from tracerd.signals import NO_SIGNALS
+from tracerd.snapshot import Moment, RecordBatch
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -230,3 +232,111 @@ def test_configured_exporters_are_made_or_none_is(monkeypatch: pytest.MonkeyPatc
         discover.make_exporters(parse_config("[exporters.broken]", "F"))
     other = Fake()
     assert discover.make_exporters(parse_config("[exporters.good]", "F"), {"good": other}) == {"good": other}
+
+
+class Feed:
+    """Records that a test puts there."""
+
+    def __init__(self) -> None:
+        self.waiting: list[RecordBatch] = []
+        self.lost = 3
+        self.closed = 0
+
+    def take(self) -> list[RecordBatch]:
+        taken, self.waiting = self.waiting, []
+        return taken
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Feeds:
+    def __init__(self) -> None:
+        self.opened: list[Feed] = []
+
+    def open(self) -> Feed:
+        self.opened.append(Feed())
+        return self.opened[-1]
+
+
+def batch(*records: bytes) -> RecordBatch:
+    return RecordBatch("p", "r", records, 1, 0, NO_SIGNALS, {})
+
+
+class Taker(Fake):
+    """An exporter that takes records, and stumbles over one."""
+
+    def __init__(self) -> None:
+        super().__init__(interval=3600)
+        self.taken: list[bytes] = []
+
+    def records(self, batch: RecordBatch) -> None:
+        if b"bad" in batch.records:
+            raise ValueError("cannot read that")
+        self.taken += batch.records
+
+
+def test_records_are_handed_over_soon_and_at_the_stop(caplog: pytest.LogCaptureFixture) -> None:
+    """Long before its interval is over; what it fails to take is counted and told, what comes last is not lost."""
+    feeds, taker, other = Feeds(), Taker(), Fake(interval=3600)
+    exporting = Exporting({"taker": taker, "other": other}, moment, feeds)
+    exporting.start()
+    (feed,) = feeds.opened                       # only who takes records has a feed
+    feed.waiting.append(batch(b"1", b"2"))
+    until(lambda: taker.taken == [b"1", b"2"])
+    feed.waiting.append(batch(b"bad", b"3"))
+    until(lambda: info(exporting, "taker").records_failed)
+    feed.waiting.append(batch(b"4"))
+    exporting.stop(seconds=10)
+    told = info(exporting, "taker")
+    assert taker.taken == [b"1", b"2", b"4"]
+    assert (told.records, told.records_failed, told.records_lost) == (5, 2, 3)
+    assert told.last_error == "ValueError: cannot read that"
+    assert "cannot read that" in caplog.text
+    assert feed.closed == 1
+
+
+class Server(Fake):
+    """An exporter that others ask; its port is taken at first."""
+
+    def __init__(self, fails: int) -> None:
+        super().__init__(interval=math.inf)
+        self.fails = fails
+        self.serving: Callable[[], Moment] | None = None
+
+    def serve(self, moment: Callable[[], Moment]) -> None:
+        self.fails -= 1
+        if self.fails >= 0:
+            raise ExportError("127.0.0.1:9464", "is taken")
+        self.serving = moment
+
+    def statistics(self) -> dict[str, int]:
+        return {"scrapes": 7}
+
+    def problem(self) -> str:
+        return "" if self.serving else "does not answer yet"
+
+
+def test_who_is_asked_serves_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried again while its port is taken, gets no exports, and tells its own counts."""
+    monkeypatch.setattr(export_runner, "SERVE_AGAIN", 0.01)
+    server = Server(fails=2)
+    exporting = started(server=server)
+    until(lambda: server.serving)
+    assert server.serving is not None
+    assert server.serving().probes.keys() == {"p"}
+    told = info(exporting, "server")
+    assert (told.failures, told.failing, told.interval, told.counts) == (2, 0, 0.0, {"scrapes": 7})
+    assert told.problem == ""
+    exporting.stop(seconds=10)
+    assert (server.called, server.closed) == (0, 1)
+
+
+def test_totals_are_what_exporters_tell_of_each_other() -> None:
+    """The same counts as in the status."""
+    fake = Fake()
+    exporting = started(fake=fake)
+    until(lambda: fake.called >= 2)
+    exporting.stop(seconds=10)
+    (total,) = exporting.totals()
+    assert (total.name, total.exports, total.failures) == ("fake", fake.called, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from typing import Any
 
 import grpc
@@ -114,8 +115,6 @@ def test_nobody_there_is_tried_again_and_found_when_it_comes() -> None:
 
 def test_a_collector_that_does_not_answer_is_tried_again(grpcs: GrpcCollector) -> None:
     """After the deadline."""
-    import threading
-
     done = threading.Event()
     grpcs.answer = lambda *_: done.wait(5)
     assert send(grpcs, timeout="50ms") == Retry("no answer within 0.05 s")

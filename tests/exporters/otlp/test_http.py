@@ -15,7 +15,7 @@ from exporters.otlp.http import LARGEST_ANSWER, RETRYABLE, HttpTransport, retry_
 from exporters.otlp.outcome import Accepted, Refused, Retry
 from exporters.otlp.request import SIGNALS, Signal
 from tests.exporters.otlp.certificates import Authority, needs_openssl
-from tests.exporters.otlp.collectors import Answer, HttpCollector, partial, request, target
+from tests.exporters.otlp.collectors import Answer, HttpCollector, partial, request, settings, target
 from tracerd import __version__
 
 BODY = request(1).body
@@ -259,8 +259,6 @@ def test_a_certificate_that_is_not_there_yet_is_looked_for_again() -> None:
 
 def test_a_proxy_gets_the_request_if_the_environment_says_so(http: HttpCollector) -> None:
     """With its own password, which the collector's headers do not have."""
-    from tests.exporters.otlp.collectors import settings
-
     there = {"endpoint": "http://collector.example:4318"}
     made = settings(there, http_proxy=f"http://user:word@127.0.0.1:{http.port}", NO_PROXY="other.example")
     transport = HttpTransport(made.targets[0])
