@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from exporters.mapping.machine import Machine
 from exporters.mapping.mapper import Mapper
@@ -11,9 +12,11 @@ from exporters.mapping.records import RecordMapper
 from exporters.otlp import resource
 from exporters.otlp.encode_metrics import MetricsEncoder
 from exporters.otlp.encode_records import encode_logs, encode_spans
+from exporters.otlp.own_spans import OwnSpans
 from exporters.otlp.sender import Sender
 from exporters.otlp.target import Settings
 from exporters.own import OwnTelemetry
+from tracerd.errors import ExportError
 from tracerd.snapshot import Moment, RecordBatch
 
 CLOSE_SECONDS = 0.8
@@ -33,23 +36,25 @@ class OtlpExporter:
         self._records = RecordMapper(machine)
         self._encoder = MetricsEncoder(self._resource)
         self._own: OwnTelemetry | None = None
+        self._spans = OwnSpans() if settings.own_spans and "traces" in self._signals else None
+        self._begun = False
         self._closing = threading.Lock()
-
-    def ready(self) -> None:
-        """Open the spool.
-
-        Raises:
-            ExportError: it cannot be used.
-        """
-        self._sender.start()
 
     def export(self, moment: Moment) -> None:
         """Send the metrics of a moment, and tracerd's own."""
+        self._begin()
         if "metrics" not in self._signals:
             return
         if self._own is None:
             self._own = OwnTelemetry()
-        for request in self._encoder.encode([*self._mapper.collect(moment), self._own.collect(moment)]):
+        with self._span("tracerd.export"):
+            with self._span("tracerd.export.map"):
+                mapped = [*self._mapper.collect(moment), self._own.collect(moment)]
+            with self._span("tracerd.export.encode"):
+                requests = self._encoder.encode(mapped)
+            for request in requests:
+                self._sender.put(request)
+        for request in encode_spans(self._resource, self._spans.take()) if self._spans else ():
             self._sender.put(request)
 
     def records(self, batch: RecordBatch) -> None:
@@ -74,9 +79,19 @@ class OtlpExporter:
         return counted
 
     def problem(self) -> str:
-        """Return why a signal does not get through now, "" if all do."""
-        failing = [each for each in self._sender.statistics().values() if each.failing]
-        return "; ".join(dict.fromkeys(each.last_error for each in failing))
+        """Return why a signal does not get through or is not kept on disk now, "" if all is well."""
+        ailing = [each for each in self._sender.statistics().values() if each.failing or not each.spool_works]
+        return "; ".join(dict.fromkeys(each.last_error for each in ailing))
+
+    def _span(self, name: str) -> AbstractContextManager[None]:
+        return self._spans.span(name) if self._spans else nullcontext()
+
+    def _begin(self) -> None:
+        """Send what an earlier process left on disk. A spool that is refused is told in `problem`: memory serves."""
+        if not self._begun:
+            self._begun = True
+            with suppress(ExportError):
+                self._sender.start()
 
     def close(self) -> None:
         """Send what is left, or keep it in the spool. May be called twice."""

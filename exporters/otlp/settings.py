@@ -71,6 +71,7 @@ class Section(StrictTable):
     queue_bytes: Annotated[int, size_from("64KiB", "16GiB")] = 16 << 20  # for each signal
     retry_seconds: Annotated[float, seconds_from("0s", "1d")] = 300.0
     spool: SpoolSection | None = None
+    own_spans: Annotated[bool, Field(strict=True)] = False               # of the exporter's own work
 
 
 def resolve(section: Section, environ: Mapping[str, str], where: str) -> Settings:
@@ -94,6 +95,7 @@ def resolve(section: Section, environ: Mapping[str, str], where: str) -> Setting
         queue_bytes=section.queue_bytes,
         retry_seconds=section.retry_seconds,
         spool=Spooling(section.spool.path, section.spool.max_bytes) if section.spool else None,
+        own_spans=section.own_spans,
     )
 
 

@@ -26,3 +26,4 @@ class SignalStatistics:
     spooled_bytes: int = 0
     last_error: str = ""                 # stays when it works again
     failing: int = 0                     # failures since the last success
+    spool_works: bool = True             # the disk took the last request that was to go there

@@ -91,6 +91,7 @@ class Tally:
             queued_bytes=queued_bytes,
             spooled_items=spool.items,
             spooled_bytes=spool.bytes,
+            spool_works=self._spool_works,
         )
 
     def _say(self, what: str, *, warn: bool) -> None:

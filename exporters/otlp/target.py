@@ -58,3 +58,4 @@ class Settings:
     queue_bytes: int = 16 << 20          # a signal
     retry_seconds: float = 300.0
     spool: Spooling | None = None
+    own_spans: bool = False

@@ -53,9 +53,17 @@ def _balance(event: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _exporter(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Its totals; of its own counts those that say that something waits or was lost."""
+    counts = row.get("counts") or {}
+    told = {name: count for name, count in counts.items() if count and not name.endswith((".sent", "series"))}
+    lost = {"records lost": row.get("records_lost"), "records failed": row.get("records_failed")}
+    told |= {name: count for name, count in lost.items() if count}
     return {
         "name": row["name"], "exports": row.get("exports"), "failures": row.get("failures"),
-        "skipped": row.get("skipped"), "last error": row.get("last_error") or "",
+        "skipped": row.get("skipped"),
+        "sent": sum(count for name, count in counts.items() if name.endswith(".sent")),
+        "waits or lost": ", ".join(f"{name} {count:,}" for name, count in told.items()),
+        "problem": row.get("problem") or row.get("last_error") or "",
     }
 
 

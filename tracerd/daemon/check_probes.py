@@ -17,7 +17,7 @@ from tracerd.linux.cpus import cpu_slots
 from tracerd.linux.tracefs import tracefs
 from tracerd.platforms.linux import LINUX
 from tracerd.runtime.configured import files_of, passed_over, read_configured, refuse_twins
-from tracerd.runtime.load import make_maps
+from tracerd.runtime.load import exports_of, make_maps
 from tracerd.runtime.program import prove
 from tracerd.runtime.tables import ProbeViews
 from tracerd.sources.choose import machine_sources
@@ -98,6 +98,7 @@ class ProbeCheck:
             return
         yield ok("object", self._probe.name, f"{len(spec.programs)} programs, {len(spec.maps)} maps")
         yield from self._tried("views", lambda: ProbeViews(self._probe.views, spec))
+        yield from self._tried("exports", lambda: exports_of(self._probe, spec, LINUX))
         yield from self._tried("engine", lambda: choice_here(self._probe.engine, self._config.code_integrity))
         yield from self._maps(spec)
         for name in dict.fromkeys([name for name, _ in self._probe.attach] or [each.name for each in spec.programs]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
 
 from tracerd.config.daemon import DEFAULT_FILE, DaemonConfig, read_config
@@ -44,7 +45,7 @@ def _exporters(config: DaemonConfig) -> Iterator[Finding]:
             yield refused(EXPORTERS, name, error)
         else:
             exporter.close()
-            yield ok(EXPORTERS, name, f"every {exporter.interval:g} s")
+            yield ok(EXPORTERS, name, f"every {exporter.interval:g} s" if isfinite(exporter.interval) else "when asked")
             yield from check_target(name, exporter, user_of(config))
 
 

@@ -83,7 +83,7 @@ def load_probe(
     spec = load(probe.object)
     views = ProbeViews(probe.views, spec)
     expiring = expiring_maps(probe, spec, LINUX)
-    exports = resolve(probe.signals, spec.maps, _ring_names(spec, LINUX), spec.btf)
+    exports = exports_of(probe, spec, LINUX)
     names = [name for name, _ in probe.attach] or [program.name for program in spec.programs]
     proved = prove(verifier, spec, names, LINUX, options)
     maps_of = maps_of or AnonymousMaps()
@@ -144,8 +144,14 @@ def make_maps(
     return made
 
 
-def _ring_names(spec: ObjectSpec, platform: Platform) -> list[str]:
-    return [each.name for each in spec.maps if platform.maps[each.type] is MapKind.RINGBUF]
+def exports_of(probe: Probe, spec: ObjectSpec, platform: Platform) -> Resolved:
+    """Return what a probe exports, checked against its object.
+
+    Raises:
+        ConfigError: it names what the object does not have.
+    """
+    rings = [each.name for each in spec.maps if platform.maps.get(each.type) is MapKind.RINGBUF]
+    return resolve(probe.signals, spec.maps, rings, spec.btf)
 
 
 def _prepare(
