@@ -7,10 +7,19 @@ key and its exporters take ten times as long; getting them there is `sender`, wh
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from exporters.otlp.exporter import OtlpExporter
+
+
+def implied(environ: Mapping[str, str]) -> bool:
+    """True if the environment says where a collector is: then no section is needed."""
+    return any(
+        environ.get(name) for name in environ
+        if name.startswith("OTEL_EXPORTER_OTLP_") and name.endswith("ENDPOINT")
+    )
 
 
 def make(section: dict[str, Any], where: str) -> OtlpExporter:

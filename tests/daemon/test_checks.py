@@ -84,7 +84,8 @@ def copied_probe(folder: Path, name: str = "syscalls") -> Path:
         ("syscall:*:enter", "etw:Microsoft-Windows-Kernel-Process:ProcessStart", "attach", "not supported here"),
         ('"on_enter"', '"on_entr"', "proof", "has no program 'on_entr'"),
         ("syscalls.bpf.o", "README.md", "object", "is no ELF object file"),
-        ('decode = "syscall"', 'decode = "sycall"', "views", "unknown; valid:"),
+        ('"key.syscall", decode = "syscall"', '"key.syscall", decode = "sycall"', "views", "unknown; valid:"),
+        ('map  = "calls"\nsort', 'map  = "cals"\nsort', "views", "no map 'cals'"),
         ('name        = "syscalls"', 'name = "syscalls"\nengine = "native"', "engine", "no ahead-of-time modules"),
     ],
 )

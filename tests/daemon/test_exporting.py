@@ -276,6 +276,20 @@ class Taker(Fake):
         self.taken += batch.records
 
 
+def test_one_environment_variable_is_an_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collector's address is enough; a section of that kind, under whatever name, is what holds then."""
+    here = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    assert discover.sections(parse_config("", "F"), here) == {"otlp": {}}
+    assert discover.sections(parse_config("", "F"), {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "x"}) == {"otlp": {}}
+    assert discover.sections(parse_config("", "F"), {"OTEL_SERVICE_NAME": "x"}) == {}
+    named = parse_config("[exporters.mine]\nkind = 'otlp'", "F")
+    assert discover.sections(named, here) == {"mine": {"kind": "otlp"}}
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+    (made,) = discover.make_exporters(parse_config("", "F")).values()
+    assert made.interval == 60.0
+    made.close()
+
+
 def test_records_are_handed_over_soon_and_at_the_stop(caplog: pytest.LogCaptureFixture) -> None:
     """Long before its interval is over; what it fails to take is counted and told, what comes last is not lost."""
     feeds, taker, other = Feeds(), Taker(), Fake(interval=3600)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
 
 from tracerd.config.daemon import DEFAULT_FILE, DaemonConfig, read_config
+from tracerd.daemon import discover
 from tracerd.daemon.check_control import check_control
 from tracerd.daemon.check_machine import check_machine
 from tracerd.daemon.check_probes import NAMED, check_probes
 from tracerd.daemon.check_user import check_target, check_user, user_of
-from tracerd.daemon.discover import make_exporter
 from tracerd.daemon.finding import Finding, note, ok, refused
 from tracerd.errors import ConfigError
 
@@ -38,9 +39,14 @@ def check(path: Path | None) -> Iterator[Finding]:
 
 def _exporters(config: DaemonConfig) -> Iterator[Finding]:
     """An exporter opens nothing when it is made, so making it is how its section is checked."""
-    for name in config.exporters:
+    try:
+        sections = discover.sections(config, os.environ)
+    except ConfigError as error:
+        yield refused(EXPORTERS, "kind", error)
+        return
+    for name, section in sections.items():
         try:
-            exporter = make_exporter(config, name)
+            exporter = discover.make_exporter(config, name, section)
         except ConfigError as error:
             yield refused(EXPORTERS, name, error)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
@@ -12,7 +13,24 @@ from tracerd.daemon.exporter import Exporter
 from tracerd.errors import ConfigError
 
 GROUP = "tracerd.exporters"
+IMPLIED_GROUP = "tracerd.exporters.implied"
+"""Functions of the environment that tell whether an exporter is wanted though no section names it."""
+
 Maker = Callable[[dict[str, Any], str], Exporter]
+
+
+def sections(config: DaemonConfig, environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the sections of all exporters: those configured, and empty ones of those that the environment asks for.
+
+    Raises:
+        ConfigError: a section's `kind` is not a name.
+    """
+    configured = dict(config.exporters)
+    kinds = {exporter_kind(name, section, config.where)[0] for name, section in configured.items()}
+    for point in entry_points(group=IMPLIED_GROUP):
+        if point.name not in kinds and point.name not in configured and point.load()(environ):
+            configured[point.name] = {}
+    return configured
 
 
 def make_exporters(config: DaemonConfig, kept: Mapping[str, Exporter] | None = None) -> dict[str, Exporter]:
@@ -24,8 +42,8 @@ def make_exporters(config: DaemonConfig, kept: Mapping[str, Exporter] | None = N
     made: dict[str, Exporter] = {}
     kept = kept or {}
     try:
-        for name in config.exporters:
-            made[name] = kept.get(name) or make_exporter(config, name)
+        for name, section in sections(config, os.environ).items():
+            made[name] = kept.get(name) or make_exporter(config, name, section)
     except BaseException:
         for name, exporter in made.items():
             if name not in kept:
@@ -34,13 +52,13 @@ def make_exporters(config: DaemonConfig, kept: Mapping[str, Exporter] | None = N
     return made
 
 
-def make_exporter(config: DaemonConfig, name: str) -> Exporter:
-    """Make one configured exporter; it opens nothing before its first export.
+def make_exporter(config: DaemonConfig, name: str, section: dict[str, Any]) -> Exporter:
+    """Make one exporter; it opens nothing before its first export.
 
     Raises:
         ConfigError: as `make_exporters`.
     """
-    kind, section = exporter_kind(name, config.exporters[name], config.where)
+    kind, section = exporter_kind(name, section, config.where)
     where = f"{config.where}: exporters.{name}"
     return _maker(kind, where)(section, where)
 
