@@ -125,3 +125,24 @@ def test_a_load_that_fails_leaves_no_pin(maps: PinnedMaps, tmp_path: Path) -> No
     again = load(maps, "good")
     assert again.lookup(ZERO) == b"8 bytes."
     maps.release(again)
+
+
+def test_a_pinned_map_counts_since_it_was_made_whoever_opens_it(maps: PinnedMaps, tmp_path: Path) -> None:
+    """Loaded again, or by the next daemon: its totals have the start they had, also if it was pinned while it lived."""
+    made = load(maps, "first")
+    maps.settle()
+    since = made.since_ns
+    assert made.snapshot().since_ns == since > 0
+    maps.release(made)
+    later = Pins(tmp_path / "pins")
+    again = PinnedMaps(later, lambda _probe, _name: "", MOST)
+    opened = load(again, "first")
+    assert opened.since_ns == since
+    again.settle()
+    again.unpin("total")
+    pin(again, opened)
+    again.release(opened)
+    third = load(again, "first")
+    assert third.since_ns == since
+    again.release(third)
+    later.close()
