@@ -115,7 +115,8 @@ class SpanSpec:
     record: RecordSpec
     name: str                    # text with {field}s
     start: str
-    end: str
+    end: str                     # field; "" where there is a duration
+    duration: str = ""           # field, in ns
     parent_span_id: str = ""
     kind: int = 1                # SpanKind: 1 internal, 2 server, 3 client, 4 producer, 5 consumer
     error: str = ""              # field that is not zero if the span failed

@@ -98,8 +98,10 @@ class RecordMapper:
     def _span(self, batch: RecordBatch, spec: SpanSpec, rows: _Batch) -> Spans:
         chosen = self._choose(batch, spec.record, rows)
         many = len(chosen.rows)
-        starts = fields.unix_times(chosen.read(spec.start), batch.clock_offset_ns)
-        ends = fields.unix_times(chosen.read(spec.end), batch.clock_offset_ns)
+        begun = chosen.read(spec.start).astype(np.int64)
+        over = chosen.read(spec.end) if spec.end else begun + chosen.read(spec.duration).astype(np.int64)
+        starts = fields.unix_times(begun, batch.clock_offset_ns)
+        ends = fields.unix_times(over, batch.clock_offset_ns)
         return Spans(
             batch.probe,
             spec.kind,

@@ -26,6 +26,8 @@ def open_folder(path: Path) -> int:
         ExportError: it is a link, somebody else may write it, or another process uses it.
         OSError: it cannot be made or opened.
     """
+    if os.open not in os.supports_dir_fd:
+        raise ExportError(str(path), "this operating system has no folders that a spool can trust; leave it out")
     _make(path)
     if stat.S_ISLNK(path.lstat().st_mode):
         raise ExportError(str(path), "is a symbolic link, which is not followed; name the folder itself")

@@ -100,6 +100,13 @@ def test_buckets_must_be_whole(text: str, said: str) -> None:
         signals(f'[[metric]]\nmap = "m"\nname = "h"\n{text}')
 
 
+@pytest.mark.parametrize("ends", ["", 'end = "t1"\nduration = "d"'])
+def test_a_span_has_an_end_or_a_duration(ends: str) -> None:
+    """Not none, and not both."""
+    with pytest.raises(ConfigError, match="a span needs either end or duration"):
+        signals(f'[[span]]\nringbuf = "r"\nname = "s"\nstart = "t0"\n{ends}')
+
+
 @pytest.mark.parametrize("rate", ["200", "0/s", "x/s", "5/d"])
 def test_a_rate_has_a_unit(rate: str) -> None:
     """A number alone says nothing."""

@@ -227,14 +227,22 @@ class SpanSection(RecordSection):
 
     name: Text
     start: str
-    end: str
+    end: str = ""
+    duration: str = ""           # instead of `end`
     parent_span_id: str = ""
     kind: Literal["internal", "server", "client", "producer", "consumer"] = "internal"
     error: str = ""
 
+    @model_validator(mode="after")
+    def _ends(self) -> SpanSection:
+        if bool(self.end) == bool(self.duration):
+            raise ValueError("a span needs either end or duration: the field that has it")
+        return self
+
     def spec(self) -> SpanSpec:
         """Return what `tracerd.signals` has."""
         return SpanSpec(
-            self.record(), self.name, self.start, self.end, self.parent_span_id, SPAN_KINDS[self.kind], self.error
-        )
+            self.record(), self.name, self.start, self.end, self.duration, self.parent_span_id, SPAN_KINDS[self.kind],
+            self.error,
+        )  # fmt: skip
 

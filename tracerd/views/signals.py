@@ -216,7 +216,8 @@ def _span(spec: SpanSpec, records: _Records) -> SpanSpec:
         record=_record(find, spec.record),
         name=find.text(spec.name),
         start=find.number(spec.start),
-        end=find.number(spec.end),
+        end=find.optional(spec.end),
+        duration=find.optional(spec.duration),
         parent_span_id=find.identity(spec.parent_span_id, 8),
         error=find.optional(spec.error),
     )

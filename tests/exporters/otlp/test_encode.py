@@ -242,7 +242,7 @@ def test_log_records_are_read_back(records: list[dict[str, Any]]) -> None:
 @given(st.lists(RECORD, min_size=1, max_size=12))
 def test_spans_are_read_back(records: list[dict[str, Any]]) -> None:
     """Ids, parents, times, status and attributes; ids that a program did not give are made up, none is zero."""
-    spec = SpanSpec(COMMON, "read {name}", "at", "end", "up", 3, "ok")
+    spec = SpanSpec(COMMON, "read {name}", "at", "end", "", "up", 3, "ok")
     _, spans = RecordMapper().map(RING.batch([spec], records))
     (request,) = encode_spans(RESOURCE, spans)
     (one,) = ExportTraceServiceRequest.FromString(request.body).resource_spans
@@ -258,6 +258,14 @@ def test_spans_are_read_back(records: list[dict[str, Any]]) -> None:
         assert span.span_id == number if any(number) else any(span.span_id)
         assert span.parent_span_id == (record["up"].to_bytes(8, "big") if record["up"] else b"")
         assert attributes(span.attributes)["size"] == record["bytes"]
+
+
+def test_a_span_may_have_a_duration_instead_of_an_end() -> None:
+    """Many programs measure how long something took."""
+    _, (spans,) = RecordMapper().map(RING.batch([SpanSpec(COMMON, "s", "at", "", "end")], [
+        {"kind": 1, "at": 5, "end": 7}, {"kind": 1, "at": 9},
+    ]))  # fmt: skip
+    assert (spans.starts.tolist(), spans.ends.tolist()) == ([5, 9], [12, 9])
 
 
 def text(value: str) -> str:
