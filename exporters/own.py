@@ -15,10 +15,14 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint, Sum
 from opentelemetry.sdk.metrics.export import Metric as SdkMetric
+from opentelemetry.sdk.metrics.view import View
 
 from exporters.mapping.series import Attributes, Metric, NumberPoints, ProbeMetrics
 from tracerd.signals import Scalar
 from tracerd.snapshot import LEDGER_COUNTS, Moment
+
+MOST_SETS = 100_000
+"""Sets of attributes of one instrument: a balance is told by event and outcome, and events may be thousands."""
 
 Told = tuple[float, Mapping[str, Scalar]]
 SCOPE = "tracerd"
@@ -134,10 +138,10 @@ MEASURES = (
             _exporters("exports", "failures", "skipped")),
     Measure("tracerd.exporter.records", "counter", "{record}", "Records for an exporter: given, lost before, failed",
             _exporters("records", "records_lost", "records_failed")),
-    Measure("tracerd.exporter.count", "gauge", "{count}", "An exporter's own counts", _exporter_counts),
+    Measure("tracerd.exporter.tally", "gauge", "{count}", "An exporter's own counts", _exporter_counts),
     Measure("tracerd.process.cpu.time", "counter", "s", "CPU time of the daemon", _own("process.cpu_seconds")),
     Measure("tracerd.process.memory.usage", "gauge", "By", "Memory of the daemon", _own("process.memory_bytes")),
-    Measure("tracerd.process.descriptor.count", "gauge", "{descriptor}", "Open files", _own("process.descriptors")),
+    Measure("tracerd.process.descriptors", "gauge", "{descriptor}", "Open files", _own("process.descriptors")),
     Measure("tracerd.pump.cpu.time", "counter", "s", "CPU time of events on their way", _own("pumps.cpu_seconds")),
     Measure("tracerd.map.memory.size", "gauge", "By", "Size of all maps", _own("maps.memory_bytes")),
     Measure("tracerd.map.memory.usage", "gauge", "By", "Of it, what is in memory", _own("maps.resident_bytes")),
@@ -199,7 +203,8 @@ class OwnTelemetry:
 
 def _instruments(observe: Callable[[Measure], Iterator[Observation]]) -> tuple[InMemoryMetricReader, MeterProvider]:
     reader = InMemoryMetricReader()
-    provider = MeterProvider([reader], shutdown_on_exit=False)
+    every = View(instrument_name="*", aggregation_cardinality_limit=MOST_SETS)
+    provider = MeterProvider([reader], views=[every], shutdown_on_exit=False)
     meter = provider.get_meter(SCOPE)
     for measure in MEASURES:
         make = meter.create_observable_counter if measure.kind == "counter" else meter.create_observable_gauge

@@ -6,6 +6,8 @@ slot is therefore the bucket's bound: slot i of log2 slots ends at 2**(i + 1) - 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from decimal import Decimal
 from math import log2
 
 from tracerd.signals import BucketSpec
@@ -18,10 +20,16 @@ def upper_bounds(spec: BucketSpec, multiplier: float) -> tuple[float, ...]:
     """
     inner = range(spec.slots - 1)
     if spec.kind == "log2":
-        return tuple((2 ** (i + 1) - 1) * multiplier for i in inner)
+        return _in_unit((2 ** (i + 1) - 1 for i in inner), multiplier)
     if spec.kind == "linear":
-        return tuple((spec.start + (i + 1) * spec.width - 1) * multiplier for i in inner)
-    return tuple(bound * multiplier for bound in spec.bounds)
+        return _in_unit((spec.start + (i + 1) * spec.width - 1 for i in inner), multiplier)
+    return _in_unit(spec.bounds, multiplier)
+
+
+def _in_unit(bounds: Iterable[float], multiplier: float) -> tuple[float, ...]:
+    """Return bounds multiplied as decimal numbers: 3 ns are 3e-09 s, not 3.0000000000000004e-09. They are names."""
+    factor = Decimal(repr(multiplier))
+    return tuple(float(Decimal(repr(bound)) * factor) for bound in bounds)
 
 
 def exponential_offset(spec: BucketSpec, multiplier: float) -> int:

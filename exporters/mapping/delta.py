@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from exporters.mapping.series import Attributes, Row, Times
+from exporters.mapping.series import Attributes, Times, places_in
 from exporters.mapping.totals import Cells, Parts
 
 
@@ -17,6 +17,15 @@ class Deltas:
         self._starts: Times = np.zeros(0, np.uint64)
         self._taken_ns = 0
 
+    @property
+    def unused(self) -> bool:
+        """True before the first look."""
+        return self._attributes is None
+
+    def inherit(self, attributes: Attributes, totals: Parts, starts: Times, taken_ns: int) -> None:
+        """Take totals as told: by an earlier process, of a pinned map; or nobody was there to tell them."""
+        self._attributes, self._totals, self._starts, self._taken_ns = attributes, totals, starts, taken_ns
+
     def look(self, attributes: Attributes, totals: Parts, starts: Times, taken_ns: int) -> tuple[Parts, Times]:
         """Return the differences, and their starts: the look before, or the series' own start if that is later."""
         before = self._before(attributes, totals, starts)
@@ -27,7 +36,7 @@ class Deltas:
 
     def _before(self, attributes: Attributes, totals: Parts, starts: Times) -> Parts:
         """Return what of the totals was told before: 0 for series that are new or began anew."""
-        places = self._places(attributes)
+        places = places_in(self._attributes, attributes)
         known = np.flatnonzero(places >= 0)
         known = known[self._starts[places[known]] == starts[known]]
         told: list[Cells] = []
@@ -37,9 +46,3 @@ class Deltas:
                 old[known] = self._totals[number][places[known]]
             told.append(old)
         return tuple(told)
-
-    def _places(self, attributes: Attributes) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-        if self._attributes is attributes:
-            return np.arange(len(attributes))
-        numbers: dict[Row, int] = {row: n for n, row in enumerate(self._attributes.rows)} if self._attributes else {}
-        return np.array([numbers.get(row, -1) for row in attributes.rows], np.intp)

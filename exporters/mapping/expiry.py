@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
 from exporters.mapping.grouping import Grouped
-from exporters.mapping.series import Attributes, HistogramPoints, NumberPoints, Points
+from exporters.mapping.series import Attributes, places_in
+from exporters.mapping.totals import Cells
 from tracerd.snapshot import MapLayout, MapSnapshot, Processes
+
+Fresh = npt.NDArray[np.bool_] | slice
+EVERY: Fresh = slice(None)
 
 
 class Exits:
@@ -38,56 +40,30 @@ class Exits:
 
 
 class Idle:
-    """Leaves out series whose value has not changed for a time; one that changes again is told again."""
+    """Finds series whose value has not changed for a time; one that changes again is told again."""
 
     def __init__(self, seconds: float) -> None:
         self._limit_ns = round(seconds * 1e9)
         self._attributes: Attributes | None = None
-        self._values: npt.NDArray[np.generic] = np.zeros(0)
+        self._values: Cells = np.zeros((0, 1))
         self._changed_ns: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self._shown: tuple[Attributes, bytes, Attributes] | None = None
 
-    def hide(self, points: Points, taken_ns: int) -> Points:
-        """Return the points of those series that have changed lately."""
-        values = points.values if isinstance(points, NumberPoints) else points.counts
-        self._note(points.attributes, values, taken_ns)
+    def fresh(self, attributes: Attributes, values: Cells, taken_ns: int) -> tuple[Attributes, Fresh]:
+        """Return those series that have changed lately, and their places. `values` (series, cells) are totals."""
+        self._note(attributes, values, taken_ns)
         fresh = taken_ns - self._changed_ns <= self._limit_ns
-        if fresh.all():
-            return points
-        attributes = self._subset(points.attributes, fresh)
-        if isinstance(points, NumberPoints):
-            return replace(points, attributes=attributes, starts=points.starts[fresh], values=points.values[fresh])
-        return self._some(points, attributes, fresh)
+        return (attributes, EVERY) if fresh.all() else (self._subset(attributes, fresh), fresh)
 
-    @staticmethod
-    def _some(points: Points, attributes: Attributes, fresh: npt.NDArray[np.bool_]) -> Points:
-        assert not isinstance(points, NumberPoints)
-        sums = points.sums[fresh] if points.sums is not None else None
-        counts, starts = points.counts[fresh], points.starts[fresh]
-        if isinstance(points, HistogramPoints):
-            return replace(points, attributes=attributes, starts=starts, counts=counts, sums=sums)
-        return replace(points, attributes=attributes, starts=starts, counts=counts, sums=sums)
-
-    def _note(self, attributes: Attributes, values: npt.NDArray[np.generic], taken_ns: int) -> None:
+    def _note(self, attributes: Attributes, values: Cells, taken_ns: int) -> None:
         """Remember when each series changed last; a new one has changed now."""
-        if self._attributes is attributes:
-            differs = values != self._values
-            changed = differs.any(axis=1) if differs.ndim > 1 else differs
-            self._changed_ns = np.where(changed, taken_ns, self._changed_ns)
-        else:
-            self._changed_ns = self._moved(attributes, values, taken_ns)
-        self._attributes, self._values = attributes, values
-
-    def _moved(self, attributes: Attributes, values: npt.NDArray[np.generic], taken_ns: int) -> npt.NDArray[np.int64]:
-        before = {row: number for number, row in enumerate(self._attributes.rows)} if self._attributes else {}
-        old = [before.get(row, -1) for row in attributes.rows]
-        return np.array(
-            [
-                self._changed_ns[was] if was >= 0 and np.array_equal(values[now], self._values[was]) else taken_ns
-                for now, was in enumerate(old)
-            ],
-            np.int64,
-        )
+        before, places = self._values, places_in(self._attributes, attributes)
+        known = np.flatnonzero(places >= 0)
+        changed_ns = np.full(len(attributes), taken_ns, np.int64)
+        if len(known):
+            same = ~(values[known] != before[places[known]]).any(axis=1)
+            changed_ns[known[same]] = self._changed_ns[places[known[same]]]
+        self._attributes, self._values, self._changed_ns = attributes, values, changed_ns
 
     def _subset(self, attributes: Attributes, fresh: npt.NDArray[np.bool_]) -> Attributes:
         """Return the attributes of some series; the very object of the last call if they are the same."""

@@ -36,7 +36,8 @@ def ids(layout: RecordLayout, rows: Bytes, path: str, size: int) -> Ids:
     raw = layout.raw(rows, path)
     width = layout.read(rows, path).dtype.itemsize
     if width > 1:
-        raw = raw.reshape(len(raw), -1, width)[:, :, ::-1].reshape(len(raw), -1)
+        many, whole = raw.shape          # told outright: of no rows numpy cannot find out a size
+        raw = raw.reshape(many, whole // width, width)[:, :, ::-1].reshape(many, whole)
     padded = np.zeros((len(raw), size), np.uint8)
     padded[:, size - raw.shape[1] :] = raw
     none = bytes(size)

@@ -9,7 +9,7 @@ import numpy as np
 from exporters.mapping.admission import Admission, Admitted
 from exporters.mapping.buckets import exponential_offset, upper_bounds
 from exporters.mapping.delta import Deltas
-from exporters.mapping.expiry import Exits, Idle
+from exporters.mapping.expiry import EVERY, Exits, Idle
 from exporters.mapping.grouping import Grouping, Places
 from exporters.mapping.machine import Machine
 from exporters.mapping.series import (
@@ -48,8 +48,10 @@ def is_delta(spec: MetricSpec, temporality: Temporality) -> bool:
 class Following:
     """Follows one metric. A map that was made anew (`since_ns` differs) begins anew."""
 
-    def __init__(self, spec: MetricSpec, machine: Machine, temporality: Temporality) -> None:
+    def __init__(self, spec: MetricSpec, machine: Machine, temporality: Temporality, began_ns: int) -> None:
+        """`began_ns` is since when series are told: deltas do not tell what a map had counted before."""
         self._spec = spec
+        self._began_ns = began_ns
         self._grouping = Grouping(spec, machine)
         self._admission = Admission(spec.max_series)
         self._exits = Exits(spec.expire_pid) if spec.expire_pid else None
@@ -60,34 +62,42 @@ class Following:
         self._has_sums = False
         self._shown = Attributes(())
 
+    @property
+    def shown(self) -> tuple[Row, ...]:
+        """The series of the last look."""
+        return self._shown.rows
+
     def look(self, snapshot: MapSnapshot, layout: MapLayout, processes: Processes) -> Looked:
         """Return the metric's points as the map has them now."""
         grouped = self._grouping.group(snapshot, layout, processes)
         dead = self._exits.dead(snapshot, layout, processes, grouped) if self._exits else frozenset()
         admitted = self._admission.admit(grouped, dead)
         counted = _counted(self._spec, snapshot, layout)
-        if self._spec.kind == "gauge":
-            parts: Parts = (sum_by(counted.parts[0], admitted.places, len(admitted.attributes)),)
-            starts = np.zeros(len(admitted.attributes), np.uint64)
-        else:
-            parts, starts = self._total(snapshot, counted, admitted)
+        parts, starts = self._values(snapshot, counted, admitted)
+        attributes, fresh = admitted.attributes, EVERY
+        if self._idle:
+            attributes, fresh = self._idle.fresh(attributes, parts[0], snapshot.taken_ns)
+        if self._deltas:
+            if self._deltas.unused and snapshot.since_ns < self._began_ns:
+                self._deltas.inherit(admitted.attributes, parts, starts, snapshot.taken_ns)
+            parts, starts = self._deltas.look(admitted.attributes, parts, starts, snapshot.taken_ns)
         if self._spec.buckets and not self._has_sums:
             self._has_sums = _has_sums(self._spec.buckets, snapshot, layout)
-        points = _points(self._spec, admitted.attributes, starts, parts[: 1 + self._has_sums])
-        if self._idle:
-            points = self._idle.hide(points, snapshot.taken_ns)
+        told = tuple(part[fresh] for part in parts[: 1 + self._has_sums])
+        points = _points(self._spec, attributes, starts[fresh], told)
         ended = _ended(self._shown, points.attributes)
         self._shown = points.attributes
         return Looked(points, ended, admitted.overflowed)
 
-    def _total(self, snapshot: MapSnapshot, counted: Counted, admitted: Admitted) -> tuple[Parts, Times]:
+    def _values(self, snapshot: MapSnapshot, counted: Counted, admitted: Admitted) -> tuple[Parts, Times]:
+        """Return what the series have now, or have counted so far, and since when."""
+        if self._spec.kind == "gauge":
+            many = len(admitted.attributes)
+            return (sum_by(counted.parts[0], admitted.places, many),), np.zeros(many, np.uint64)
         if self._totals is None or snapshot.since_ns != self._since_ns:
             self._since_ns = snapshot.since_ns
             self._totals = Totals(snapshot.since_ns or snapshot.taken_ns)
-        parts, starts = self._totals.look(counted, admitted, snapshot.taken_ns)
-        if self._deltas is None:
-            return parts, starts
-        return self._deltas.look(admitted.attributes, parts, starts, snapshot.taken_ns)
+        return self._totals.look(counted, admitted, snapshot.taken_ns)
 
 
 def _counted(spec: MetricSpec, snapshot: MapSnapshot, layout: MapLayout) -> Counted:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from exporters.mapping.following import Following, Looked, is_delta
 from exporters.mapping.machine import Machine
-from exporters.mapping.series import Metric, ProbeMetrics, Row, Temporality
+from exporters.mapping.series import Metric, Points, ProbeMetrics, Row, Temporality
 from tracerd.signals import MetricSpec
 from tracerd.snapshot import Moment, ProbeMoment, Processes
 
@@ -16,23 +17,37 @@ _Key = tuple[str, MetricSpec]
 class Mapper:
     """Follows the metrics of all probes for one exporter. Not thread-safe; moments must come in order."""
 
-    def __init__(self, temporality: Temporality = "cumulative", machine: Machine | None = None) -> None:
+    def __init__(
+        self, temporality: Temporality = "cumulative", machine: Machine | None = None, began_ns: int | None = None
+    ) -> None:
+        """`began_ns` is since when metrics are told, unix time: now unless a test says otherwise."""
         self._temporality = temporality
         self._machine = machine or Machine()
+        self._began_ns = time.time_ns() if began_ns is None else began_ns
         self._following: dict[_Key, Following] = {}
-        self._series = self._overflowed = self._ended = 0
+        self._statistics: Mapping[str, int] = {"series": 0, "series_overflowed": 0, "series_ended": 0}
 
     def collect(self, moment: Moment) -> list[ProbeMetrics]:
-        """Return the metrics of every probe that has some."""
+        """Return the metrics of every probe that has some, and the ends of those that are gone."""
         wanted = {(name, spec) for name, probe in moment.probes.items() for spec in probe.signals.metrics}
+        gone = {key: each for key, each in self._following.items() if key not in wanted}
         self._following = {key: each for key, each in self._following.items() if key in wanted}
-        self._series = self._overflowed = 0
         made = [self._probe(probe, moment.processes) for probe in moment.probes.values() if probe.signals.metrics]
+        made += self._ends(gone, made, moment.taken_ns)
+        self._count(made)
         return [each for each in made if each.metrics]
 
     def statistics(self) -> Mapping[str, int]:
         """Return how many series there were at the last look, how many found no room, how many have ended so far."""
-        return {"series": self._series, "series_overflowed": self._overflowed, "series_ended": self._ended}
+        return self._statistics
+
+    def _count(self, made: list[ProbeMetrics]) -> None:
+        metrics = [metric for probe in made for metric in probe.metrics]
+        self._statistics = {
+            "series": sum(len(part.attributes) for metric in metrics for part in metric.parts),
+            "series_overflowed": sum(sum(probe.overflowed.values()) for probe in made),
+            "series_ended": self._statistics["series_ended"] + sum(len(metric.ended) for metric in metrics),
+        }
 
     def _probe(self, probe: ProbeMoment, processes: Processes) -> ProbeMetrics:
         looked: dict[str, list[tuple[MetricSpec, Looked]]] = {}
@@ -46,21 +61,30 @@ class Mapper:
             looked.setdefault(spec.name, []).append((spec, found))
         metrics = tuple(self._metric(each) for each in looked.values())
         overflowed = {name: sum(look.overflowed for _, look in each) for name, each in looked.items()}
-        self._overflowed += sum(overflowed.values())
         return ProbeMetrics(probe.name, taken_ns, metrics, {name: many for name, many in overflowed.items() if many})
 
     def _follow(self, probe: str, spec: MetricSpec) -> Following:
         key = (probe, spec)
         if key not in self._following:
-            self._following[key] = Following(spec, self._machine, self._temporality)
+            self._following[key] = Following(spec, self._machine, self._temporality, self._began_ns)
         return self._following[key]
 
     def _metric(self, looked: list[tuple[MetricSpec, Looked]]) -> Metric:
         """Make one metric of all that have one name."""
-        spec = looked[0][0]
         parts = tuple(look.points for _, look in looked if len(look.points.attributes))
-        ended: tuple[Row, ...] = tuple(row for _, look in looked for row in look.ended)
-        self._series += sum(len(part.attributes) for part in parts)
-        self._ended += len(ended)
+        return self._of(looked[0][0], parts, tuple(row for _, look in looked for row in look.ended))
+
+    def _ends(self, gone: Mapping[_Key, Following], made: list[ProbeMetrics], taken_ns: int) -> list[ProbeMetrics]:
+        """Return the ends of metrics that are told no more, but for series that another map has now."""
+        rows = {(probe.probe, metric.name): {row for part in metric.parts for row in part.attributes.rows}
+                for probe in made for metric in probe.metrics}  # fmt: skip
+        ends = []
+        for (probe, spec), each in gone.items():
+            there = rows.get((probe, spec.name), set())
+            ended = tuple(row for row in each.shown if row not in there)
+            ends.append(ProbeMetrics(probe, taken_ns, (self._of(spec, (), ended),) if ended else ()))
+        return ends
+
+    def _of(self, spec: MetricSpec, parts: tuple[Points, ...], ended: tuple[Row, ...]) -> Metric:
         delta = is_delta(spec, self._temporality)
         return Metric(spec.name, spec.kind, spec.unit, spec.description, delta, parts, () if delta else ended)

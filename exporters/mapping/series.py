@@ -32,6 +32,14 @@ class Attributes:
         return len(self.rows)
 
 
+def places_in(before: Attributes | None, now: Attributes) -> npt.NDArray[np.intp]:
+    """Return where each series of now was before, -1 for those that were not."""
+    if before is now:
+        return np.arange(len(now))
+    numbers = {row: number for number, row in enumerate(before.rows)} if before else {}
+    return np.array([numbers.get(row, -1) for row in now.rows], np.intp)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NumberPoints:
     """One number of each series."""

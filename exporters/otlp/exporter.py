@@ -28,6 +28,7 @@ class OtlpExporter:
 
     def __init__(self, settings: Settings, sender: Sender | None = None) -> None:
         self.interval = settings.interval
+        self.at_once = settings.temporality != "cumulative"      # deltas are told from the first look on
         self._signals = frozenset(target.signal for target in settings.targets)
         self._sender = sender or Sender(settings)
         self._resource = resource.encode(resource.attributes(settings.resource))

@@ -17,6 +17,10 @@ from exporters.otlp.wire import block, key_value
 from tracerd import __version__
 from tracerd.signals import Scalar
 
+_NAMESPACE = uuid.UUID("5c8f7a4e-2f0b-4a5e-9a53-7a3f9c1d2b60")
+_RANDOM = uuid.uuid4()
+"""Of a machine without an id."""
+
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "i686": "x86"}
 
 
@@ -25,7 +29,7 @@ def attributes(given: Mapping[str, Scalar]) -> dict[str, Scalar]:
     found: dict[str, Scalar] = {
         "service.name": "tracerd",
         "service.version": __version__,
-        "service.instance.id": str(uuid.uuid4()),
+        "service.instance.id": _instance(),
         "telemetry.sdk.name": "opentelemetry",
         "telemetry.sdk.language": "python",
         "host.name": socket.gethostname(),
@@ -48,6 +52,13 @@ def encode(given: Mapping[str, Scalar]) -> bytes:
     return b"".join(block(1, key_value(name, value)) for name, value in given.items())
 
 
+
+
+def _instance() -> str:
+    """Return this daemon's id: the same after a restart and a reload, another for another command line or machine."""
+    machine = _machine_id()
+    named = "\0".join((machine, *sys.argv[1:]))
+    return str(uuid.uuid5(_NAMESPACE, named) if machine else _RANDOM)
 
 
 def _machine_id() -> str:

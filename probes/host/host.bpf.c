@@ -269,6 +269,12 @@ static ALWAYS_INLINE void sample_memory(struct sample_context *ctx)
 	all->swap_used_bytes = ctx->memory.swap_used_bytes;
 }
 
+/* A device that was taken away and made anew under its name counts from zero. */
+static ALWAYS_INLINE void count_more(u64 *since, u64 before, u64 now)
+{
+	*since += now >= before ? now - before : now;
+}
+
 static ALWAYS_INLINE void count_traffic(void *map, struct sample_context *ctx, const struct totals *now)
 {
 	struct device device = {};
@@ -283,11 +289,12 @@ static ALWAYS_INLINE void count_traffic(void *map, struct sample_context *ctx, c
 		bpf_map_update_elem(map, &device, &first, BPF_NOEXIST);
 		return;
 	}
-	known->since.in_bytes = now->in_bytes - known->before.in_bytes;
-	known->since.out_bytes = now->out_bytes - known->before.out_bytes;
-	known->since.in_operations = now->in_operations - known->before.in_operations;
-	known->since.out_operations = now->out_operations - known->before.out_operations;
-	known->since.errors = now->errors - known->before.errors;
+	count_more(&known->since.in_bytes, known->before.in_bytes, now->in_bytes);
+	count_more(&known->since.out_bytes, known->before.out_bytes, now->out_bytes);
+	count_more(&known->since.in_operations, known->before.in_operations, now->in_operations);
+	count_more(&known->since.out_operations, known->before.out_operations, now->out_operations);
+	count_more(&known->since.errors, known->before.errors, now->errors);
+	known->before = *now;
 }
 
 SEC("system/sample")

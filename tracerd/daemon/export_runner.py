@@ -9,7 +9,17 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from tracerd.daemon.exporter import Exporter, ExporterInfo, Feed, Feeds, Preparing, Recording, Serving, Telling
+from tracerd.daemon.exporter import (
+    Exporter,
+    ExporterInfo,
+    Feed,
+    Feeds,
+    Preparing,
+    Prompt,
+    Recording,
+    Serving,
+    Telling,
+)
 from tracerd.daemon.logs import fields
 from tracerd.errors import TracerdError
 from tracerd.snapshot import Moment
@@ -77,6 +87,8 @@ class Runner:
 
     def _export_on_the_beat(self) -> None:
         due = time.monotonic() + self.exporter.interval
+        if isinstance(self.exporter, Prompt) and self.exporter.at_once:
+            self._export()
         while not self.ending.wait(self._pause(due)):
             self._hand_over()
             if time.monotonic() >= due:

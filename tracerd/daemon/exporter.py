@@ -30,6 +30,13 @@ class Preparing(Protocol):
 
 
 @runtime_checkable
+class Prompt(Protocol):
+    """An exporter that may want its first moment at once: what it tells is what came after it."""
+
+    at_once: bool
+
+
+@runtime_checkable
 class Recording(Protocol):
     """An exporter that takes ring buffers' records too."""
 

@@ -31,9 +31,9 @@ class Looks:
 
     def __init__(
         self, spec: MetricSpec, made: Map = CALLS, temporality: Temporality = "cumulative",
-        processes: Processes = NO_PROCESSES,
+        processes: Processes = NO_PROCESSES, began_ns: int = 0,
     ) -> None:  # fmt: skip
-        self.mapper = Mapper(temporality)
+        self.mapper = Mapper(temporality, began_ns=began_ns)
         self._made, self._resolved, self._processes = made, made.resolve(spec), processes
         self.now = TAKEN_NS
 
@@ -189,6 +189,37 @@ def test_deltas_are_what_was_counted_between_looks() -> None:
     assert metric.delta
     assert metric.ended == ()
     assert set(numbers(metric).values()) == {0}
+
+
+def test_deltas_do_not_tell_what_an_earlier_process_told() -> None:
+    """A map that is older than the exporter is a pinned one, or nobody asked for it: deltas begin with its totals."""
+    looks = Looks(BY_NAME, temporality="delta", began_ns=TAKEN_NS)
+    assert looks.totals(call(1, 1000, "a")) == {"a": 0}
+    assert looks.totals(call(1, 1007, "a"), call(2, 5, "b")) == {"a": 7, "b": 5}
+
+
+def test_an_idle_series_is_one_whose_total_stands_still() -> None:
+    """A steady rate has equal deltas and is not idle: nothing of it is left out."""
+    looks = Looks(replace(COUNT, expire_seconds=1.5), temporality="delta")
+    told = [looks.totals(call(1, 5 * number)) for number in range(1, 6)]
+    assert told == [{1: 5}] * 5
+    assert [looks.totals(call(1, 25)), looks.totals(call(1, 25)), looks.totals(call(1, 30))] == [{1: 0}, {}, {1: 5}]
+
+
+def test_series_of_a_probe_that_is_unloaded_end() -> None:
+    """Once; a probe that was replaced goes on with the series that it still has."""
+    mapper, two = Mapper(began_ns=0), (call(1, 1), call(2, 2))
+    first = moment_of(CALLS.resolve(COUNT), CALLS.snapshot(two))
+    mapper.collect(first)
+    (probe,) = mapper.collect(replace(first, probes={}))
+    (metric,) = probe.metrics
+    assert (metric.name, metric.parts, len(metric.ended)) == ("calls", (), 2)
+    assert mapper.collect(replace(first, probes={})) == []
+    mapper.collect(first)
+    other = moment_of(CALLS.resolve(replace(COUNT, max_series=7)), CALLS.snapshot(two[:1]))
+    told = [metric for probe in mapper.collect(other) for metric in probe.metrics]
+    assert [each.ended for each in told] == [(), ((("process.pid", 2),),)]
+    assert mapper.statistics()["series_ended"] == 3
 
 
 def test_gauges_are_sums_and_have_no_memory() -> None:

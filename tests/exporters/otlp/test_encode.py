@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ def test_histograms_are_read_back(data: st.DataObject) -> None:
     spec = MetricSpec("m", "h", "histogram", "slots", "s", "", multiplier, buckets=buckets,
                       attributes=(named("op", "op"),))  # fmt: skip
     snapshot = made.snapshot(({"op": op}, each) for op, each in entries.items())
-    probes = Mapper(temporality).collect(moment_of(made.resolve(spec), snapshot))
+    probes = Mapper(temporality, began_ns=0).collect(moment_of(made.resolve(spec), snapshot))
     (metric,) = metrics(MetricsEncoder(RESOURCE).encode(probes))
     form = metric.WhichOneof("data")
     assert form == ("exponential_histogram" if exponential else "histogram")
@@ -144,7 +145,8 @@ def test_histograms_are_read_back(data: st.DataObject) -> None:
             assert list(point.positive.bucket_counts) == entry["slots"]
         else:
             assert list(point.bucket_counts) == entry["slots"]
-            assert list(point.explicit_bounds) == [(2 ** (i + 1) - 1) * multiplier for i in range(slots - 1)]
+            exact = [Fraction(2 ** (i + 1) - 1) * Fraction(str(multiplier)) for i in range(slots - 1)]
+            assert list(point.explicit_bounds) == [float(bound) for bound in exact]
 
 
 def test_series_that_ended_say_so_once() -> None:

@@ -83,7 +83,7 @@ def test_a_moment_becomes_the_probes_metrics_and_tracerds_own() -> None:
     assert len(found["tracerd.p", "calls"].sum.data_points) == 2
     own = {name for scope, name in found if scope == "tracerd"}
     assert own <= {measure.name for measure in MEASURES}
-    assert {"tracerd.program.runs", "tracerd.event.handled", "tracerd.cache.lookups", "tracerd.exporter.count"} <= own
+    assert {"tracerd.program.runs", "tracerd.event.handled", "tracerd.cache.lookups", "tracerd.exporter.tally"} <= own
     handled = found["tracerd", "tracerd.event.handled"].sum
     assert handled.is_monotonic
     outcomes = {pair.value.string_value: point.as_int for point in handled.data_points
