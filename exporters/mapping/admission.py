@@ -12,6 +12,7 @@ import numpy as np
 
 from exporters.mapping.grouping import Grouped, Places
 from exporters.mapping.series import Attributes, Row
+from tracerd.signals import Constants
 
 OVERFLOW: Row = (("otel.metric.overflow", True),)
 """OpenTelemetry metrics SDK, cardinality limits."""
@@ -29,8 +30,10 @@ class Admitted:
 class Admission:
     """Gives the groups of one metric their series. A group of which nothing lives leaves its room to others."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, constants: Constants = ()) -> None:
+        """`constants` are attributes of all series, of the overflow's too."""
         self._most = most
+        self._overflow: Row = (*constants, *OVERFLOW)
         self._inside: dict[Row, None] = {}
         self._outside: frozenset[Row] = frozenset()
         self._last: tuple[Grouped, frozenset[int], Admitted] | None = None
@@ -60,5 +63,5 @@ class Admission:
         beyond = len(numbers) if self._outside else -1
         places_of = [numbers.get(row, beyond if row in self._outside else -1) for row in grouped.rows]
         table = np.array([*places_of, -1], np.intp)          # the last for entries that are left out: place -1
-        rows = (*self._inside, OVERFLOW) if self._outside else tuple(self._inside)
+        rows = (*self._inside, self._overflow) if self._outside else tuple(self._inside)
         return Admitted(table[grouped.places], Attributes(rows), len(self._outside))

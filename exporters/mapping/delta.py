@@ -30,7 +30,7 @@ class Deltas:
         """Return the differences, and their starts: the look before, or the series' own start if that is later."""
         before = self._before(attributes, totals, starts)
         deltas = tuple(total - old for total, old in zip(totals, before, strict=True))
-        since = np.maximum(starts, np.uint64(self._taken_ns))
+        since = np.minimum(np.maximum(starts, np.uint64(self._taken_ns)), np.uint64(taken_ns))
         self._attributes, self._totals, self._starts, self._taken_ns = attributes, totals, starts, taken_ns
         return deltas, since
 

@@ -53,7 +53,7 @@ class Following:
         self._spec = spec
         self._began_ns = began_ns
         self._grouping = Grouping(spec, machine)
-        self._admission = Admission(spec.max_series)
+        self._admission = Admission(spec.max_series, spec.constants)
         self._exits = Exits(spec.expire_pid) if spec.expire_pid else None
         self._idle = Idle(spec.expire_seconds) if spec.expire_seconds else None
         self._deltas = Deltas() if is_delta(spec, temporality) else None

@@ -60,7 +60,7 @@ class Totals:
         self._before: _Look | None = None
         self._retired: dict[Row, list[Cells]] = {}
         self._starts: dict[Row, int] = {}
-        self._ended: set[Row] = set()
+        self._ended: set[int] = set()            # hashes of rows: a mistaken one only has a later start
         self._forgotten = False
         self._times: Times = np.zeros(0, np.uint64)
 
@@ -87,7 +87,8 @@ class Totals:
         stayed = np.flatnonzero(old >= 0)
         was, now = before.admitted.places[old[stayed]], admitted.places[stayed]
         moved = np.zeros(len(stayed), bool) if same else _renumbered(before.admitted, admitted)[was] != now
-        anew = (counted.parts[0][stayed] < before.counted.parts[0][old[stayed]]).any(axis=1) & ~moved
+        shrunk = _shrunk(before.counted, counted, old[stayed], stayed)
+        anew = shrunk & ~moved
         if not same:
             self._begin(admitted, frozenset(now[moved].tolist()))
         gone = np.ones(len(before.counted.keys), bool)
@@ -97,7 +98,7 @@ class Totals:
             restarted = self._restart(admitted, now[anew])
             again = old[stayed[anew]][~restarted]
             self._retire(before, again[before.admitted.places[again] >= 0], admitted)
-        return _base(before, counted, stayed, old, moved, anew)
+        return _base(before, counted, stayed, old, moved, shrunk)
 
     def _begin(self, admitted: Admitted, moved_to: frozenset[int]) -> None:
         """Give new series their start, and let go of those that ended. `moved_to` have entries that are not new."""
@@ -106,13 +107,13 @@ class Totals:
         for row in [row for row in self._starts if row not in there]:
             del self._starts[row]
             self._retired.pop(row, None)
-            self._ended.add(row)
+            self._ended.add(hash(row))
         if len(self._ended) > MOST_ENDED:
             self._ended.clear()
             self._forgotten = True
         for number, row in enumerate(rows):
             if row not in self._starts:
-                again = self._forgotten or row in self._ended or number in moved_to
+                again = self._forgotten or hash(row) in self._ended or number in moved_to
                 self._starts[row] = self._before_ns if again else self._since_ns
         self._times = np.array([self._starts[row] for row in rows], np.uint64)
 
@@ -166,7 +167,17 @@ def _numbers(admitted: Admitted) -> dict[Row, int]:
     return {row: number for number, row in enumerate(admitted.attributes.rows)}
 
 
-def _base(before: _Look, counted: Counted, stayed: Places, old: Places, moved: Mask, anew: Mask) -> Parts | None:
+def _shrunk(before: Counted, now: Counted, old: Places, stayed: Places) -> Mask:
+    """Return which entries began anew: one of their counts is smaller. A signed or real sum may shrink by itself."""
+    less = [
+        (part[stayed] < had[old]).any(axis=1)
+        for number, (had, part) in enumerate(zip(before.parts, now.parts, strict=True))
+        if number == 0 or part.dtype.kind == "u"
+    ]
+    return np.asarray(np.logical_or.reduce(less))
+
+
+def _base(before: _Look, counted: Counted, stayed: Places, old: Places, moved: Mask, shrunk: Mask) -> Parts | None:
     """Return what entries have counted that is not their series'."""
     if before.base is None and not moved.any():
         return None
@@ -175,7 +186,7 @@ def _base(before: _Look, counted: Counted, stayed: Places, old: Places, moved: M
         if before.base is not None:
             part[stayed] = before.base[number][old[stayed]]
         part[stayed[moved]] = before.counted.parts[number][old[stayed[moved]]]
-        part[stayed[anew]] = 0
+        part[stayed[shrunk]] = 0
     return made
 
 

@@ -15,6 +15,9 @@ from opentelemetry.trace import StatusCode
 
 from exporters.mapping.recorded import Spans
 
+MOST_KEPT = 64
+"""Spans that wait for an export that succeeds."""
+
 
 class _Kept(SpanProcessor):
     """Keeps spans that have ended until they are taken."""
@@ -23,7 +26,7 @@ class _Kept(SpanProcessor):
         self.ended: list[ReadableSpan] = []
 
     def on_end(self, span: ReadableSpan) -> None:
-        self.ended.append(span)
+        self.ended = [*self.ended[-MOST_KEPT:], span]
 
 
 class OwnSpans:

@@ -346,6 +346,21 @@ def test_who_is_asked_serves_until_the_end(monkeypatch: pytest.MonkeyPatch) -> N
     assert (server.called, server.closed) == (0, 1)
 
 
+def test_one_that_cannot_say_how_it_does_is_the_only_one_that_suffers() -> None:
+    """The status, and moments for other exporters, have how all do in them."""
+
+    class Confused(Server):
+        def statistics(self) -> dict[str, int]:
+            raise KeyError("scrapes")
+
+    fake = Fake()
+    exporting = started(confused=Confused(fails=0), fake=fake)
+    until(lambda: fake.called >= 2)
+    assert info(exporting, "confused").problem == "cannot say how it does: KeyError: 'scrapes'"
+    assert [total.name for total in exporting.totals()] == ["confused", "fake"]
+    exporting.stop(seconds=10)
+
+
 def test_totals_are_what_exporters_tell_of_each_other() -> None:
     """The same counts as in the status."""
     fake = Fake()

@@ -109,6 +109,30 @@ def test_the_last_records_of_an_unloaded_probe_are_handed_over() -> None:
     assert feed._followed == []
 
 
+def test_a_probe_is_followed_once_however_often_it_is_told() -> None:
+    """It is told when it is loaded and when it runs: who comes in between misses nothing, nobody has records twice."""
+    probe = Probe()
+    there: list[Loaded] = []
+    all_feeds = RecordFeeds(lambda: there)
+    first = all_feeds.open()
+    all_feeds.add(probe.loaded)
+    between = all_feeds.open()                   # loaded, and not yet among those that are
+    there.append(probe.loaded)
+    all_feeds.add(probe.loaded)
+    probe.say(b"x")
+    assert [[batch.records for batch in feed.take()] for feed in (first, between)] == [[(b"x",)], [(b"x",)]]
+
+
+def test_what_waits_at_the_close_can_be_taken() -> None:
+    """The last hand-over is made of it."""
+    probe = Probe()
+    feed = RecordFeeds(lambda: [probe.loaded]).open()
+    probe.say(b"x")
+    feed.close()
+    assert [batch.records for batch in feed.take()] == [(b"x",)]
+    assert feed.take() == []
+
+
 def test_a_closed_feed_follows_nothing() -> None:
     """Rings forget it, and new probes are not its any more. Closing twice does no harm."""
     probe, later = Probe(), Probe()

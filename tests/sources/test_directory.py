@@ -20,13 +20,22 @@ class Machine:
         self.names = {1: "init", 2: "sh"}
         self.now = 100.0
         self.described: list[int] = []
+        self.threads: set[int] = set()
+        self.refuses = False
 
     def describe(self, pid: int) -> tuple[str, str] | None:
         self.described.append(pid)
         return (self.names[pid], f"{self.names[pid]} -x") if pid in self.names else None
 
     def directory(self) -> ProcessDirectory:
-        return ProcessDirectory(lambda: list(self.names), self.describe, lambda: self.now, ours=True)
+        return ProcessDirectory(
+            self.list, self.describe, lambda: self.now, lambda pid: pid in self.threads, ours=True
+        )
+
+    def list(self) -> list[int]:
+        if self.refuses:
+            raise PermissionError(13, "Permission denied")
+        return [*self.names]
 
 
 def test_this_process_is_found() -> None:
@@ -58,6 +67,21 @@ def test_a_process_is_described_once_until_it_may_be_another() -> None:
     machine.names[2] = "ls"
     machine.now += directory.LOOK_AGAIN_SECONDS
     assert looked.look([2])[2].name == "ls"
+
+
+def test_threads_and_the_idle_task_have_not_ended() -> None:
+    """Programs may count by thread, and the kernel's own work has process id 0: no list of processes has either."""
+    machine = Machine()
+    machine.threads = {77}
+    found = machine.directory().look([0, 77, 78])
+    assert [found[pid].alive for pid in (0, 77, 78)] == [True, True, False]
+
+
+def test_who_cannot_be_listed_has_not_ended() -> None:
+    """Nothing can be told, so nothing is."""
+    machine = Machine()
+    machine.refuses = True
+    assert machine.directory().look([1, 2]) == {}
 
 
 def test_other_namespaces_processes_are_not_told() -> None:

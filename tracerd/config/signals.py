@@ -113,7 +113,7 @@ class MetricSection(StrictTable):
     kind: Literal["counter", "gauge", "histogram"]
     value: str = ""
     unit: Annotated[str, AfterValidator(_unit)] = ""
-    description: str = ""
+    description: Annotated[str, Field(max_length=1024)] = ""
     multiplier: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     merge: Literal["auto", "sum", "first", "max", "min"] = "auto"
     attributes: Attributes = Field(default_factory=dict)

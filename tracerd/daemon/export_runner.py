@@ -66,7 +66,10 @@ class Runner:
             records_lost=feed.lost if feed else 0,
         )
         if isinstance(exporter, Telling):
-            info = replace(info, counts=dict(exporter.statistics()), problem=exporter.problem())
+            try:
+                info = replace(info, counts=dict(exporter.statistics()), problem=exporter.problem())
+            except Exception as error:  # noqa: BLE001  whoever asks how all exporters do must not fail by one of them
+                info = replace(info, problem=f"cannot say how it does: {type(error).__name__}: {error}")
         return info
 
     def abandon(self) -> None:
@@ -78,8 +81,6 @@ class Runner:
             self._serve(self.exporter)
         else:
             self._export_on_the_beat()
-        if self._feed is not None:
-            self._feed.close()
         try:
             self.exporter.close()
         except Exception:
@@ -94,6 +95,8 @@ class Runner:
             if time.monotonic() >= due:
                 self._export()
                 due = self._next(due)
+        if self._feed is not None:
+            self._feed.close()
         if self.last_export:
             self._hand_over()
             self._export()

@@ -46,7 +46,8 @@ class Expiring:
             copied = live.snapshot()
             pids = self._columns.read(copied, self._pid, "first")
             # Looked for after the copy was taken: a process that is in it and not here has ended.
-            gone = frozenset(pid for pid in np.unique(pids).tolist() if not (self._proc / str(pid)).exists())
+            # 0 is the kernel's own idle thread: it has no folder and never ends.
+            gone = frozenset(pid for pid in np.unique(pids).tolist() if pid and not (self._proc / str(pid)).exists())
             leaving, self._gone = gone & self._gone, gone
             places = np.flatnonzero(np.isin(pids, list(leaving)))
             with live.writing:

@@ -25,6 +25,7 @@ QUEUE_BYTES = 32 << 20
 class _Followed:
     probe: str
     ring: str
+    loaded: Loaded
     exports: Resolved
     follower: RingFollower
 
@@ -38,6 +39,7 @@ class RecordFeed:
         self._followed: list[_Followed] = []
         self._past_lost = 0
         self._lost: dict[int, int] = {}
+        self._closed = False
         self._changing = threading.Lock()
 
     @property
@@ -46,14 +48,15 @@ class RecordFeed:
         return self._past_lost + sum(self._lost.values())
 
     def follow(self, loaded: Loaded) -> None:
-        """Follow what a probe exports."""
-        with suppress(NotFound), loaded.used() as live:
+        """Follow what a probe exports; once, however often it is told."""
+        with suppress(NotFound), loaded.used() as live, self._changing:
+            if self._closed or any(each.loaded is loaded for each in self._followed):
+                return
             exports = live.exports
             for ring in live.rings:
                 if ring.name in exports.signals.rings:
-                    followed = _Followed(loaded.name, ring.name, exports, ring.subscribe(QUEUE_BYTES))
-                    with self._changing:
-                        self._followed.append(followed)
+                    follower = ring.subscribe(QUEUE_BYTES)
+                    self._followed.append(_Followed(loaded.name, ring.name, loaded, exports, follower))
 
     def take(self) -> list[RecordBatch]:
         """Return the records that wait. Never waits itself."""
@@ -71,12 +74,12 @@ class RecordFeed:
         return batches
 
     def close(self) -> None:
-        """Follow nothing any more. May be called twice."""
+        """Follow nothing any more; what waits can still be taken. May be called twice."""
         self._leave(self)
         with self._changing:
+            self._closed = True
             for each in self._followed:
                 each.follower.close()
-            self._followed.clear()
 
     def _batch(self, each: _Followed, records: list[bytes]) -> RecordBatch:
         now = time.time_ns()

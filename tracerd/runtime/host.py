@@ -383,6 +383,8 @@ class Host:
         stay = [each for each in self.loaded if id(each) not in leaving]
         self.sources.relink([each.request(link) for each in (*stay, *new) for link in each.links])
         self._loaded = {each.name: each for each in (*stay, *new)}
+        for each in new:
+            self.on_load(each)           # again: whoever came meanwhile knew of it neither way
         _close(gone)
 
     def _relink(self, loaded: Loaded, pairs: tuple[tuple[str, str], ...]) -> None:

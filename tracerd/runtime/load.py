@@ -47,6 +47,7 @@ class LoadedProbe:
     def close(self) -> None:
         """Free programs first: they point into the maps."""
         for ring in self.rings:
+            ring.empty()             # no pump does it any more: the last records would be lost
             ring.end()
         for program in self.programs.values():
             program.executable.close()

@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 
 from tracerd.snapshot import Process
 
 LIST_SECONDS = 0.5
+LONGEST_LINE = 4096
+"""Letters of a command line that are kept: they are other users' and as long as those like."""
 LOOK_AGAIN_SECONDS = 30.0
 MOST = 65_536
 
@@ -30,16 +33,20 @@ class ProcessDirectory:
         pids: Callable[[], Iterable[int]] = psutil.pids,
         describe: Describe | None = None,
         clock: Callable[[], float] = time.monotonic,
+        is_thread: Callable[[int], bool] = lambda pid: Path(f"/proc/{pid}").exists(),
         *,
         ours: bool | None = None,
     ) -> None:
-        """`ours` says whether the process ids of events are those of this process's view of the machine."""
+        """`is_thread` finds threads, which are in no list of processes. `ours` says whether the process ids of events
+        are those that this process sees.
+        """
         self._pids = pids
         self._describe = describe or _describe
         self._clock = clock
         self._ours = _initial_namespace() if ours is None else ours
         self._alive: frozenset[int] = frozenset()
         self._listed = -LIST_SECONDS
+        self._is_thread = is_thread
         self._known: dict[int, tuple[Process, float]] = {}
         self._looking = threading.Lock()
 
@@ -50,14 +57,24 @@ class ProcessDirectory:
         with self._looking:
             now = self._clock()
             if now - self._listed >= LIST_SECONDS:
-                self._alive, self._listed = frozenset(self._pids()), now
+                alive = self._list()
+                if alive is None:
+                    return {}
+                self._alive, self._listed = alive, now
             found = {pid: self._one(pid, now) for pid in pids}
             self._forget()
             return found
 
+    def _list(self) -> frozenset[int] | None:
+        """Return who is alive, None if that cannot be told. 0 is the kernel's idle thread: no process, without end."""
+        try:
+            return frozenset((0, *self._pids()))
+        except (psutil.Error, OSError):
+            return None
+
     def _one(self, pid: int, now: float) -> Process:
         known, looked = self._known.get(pid, (Process("", "", alive=False), 0.0))
-        if pid not in self._alive:
+        if pid not in self._alive and not self._is_thread(pid):
             return replace(known, alive=False)
         if not known.alive or now - looked >= LOOK_AGAIN_SECONDS:
             told = self._describe(pid)
@@ -78,7 +95,7 @@ def _describe(pid: int) -> tuple[str, str] | None:
     try:
         process = psutil.Process(pid)
         with process.oneshot():
-            return process.name(), " ".join(process.cmdline())
+            return process.name(), " ".join(process.cmdline())[:LONGEST_LINE]
     except (psutil.Error, OSError):
         return None
 
