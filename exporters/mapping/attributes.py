@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exporters.mapping.machine import Machine
+from tracerd.config.patterns import TEXT_LETTERS
 from tracerd.signals import AttributeSpec
 from tracerd.snapshot import Column, Processes
 from tracerd.views.distinct import Value, distinct, map_distinct, plain
@@ -47,7 +48,7 @@ def _renamed(column: Column, names: Mapping[str, str], allow_unknown: bool) -> C
 def _matching(column: Column, pattern: str) -> Mask:
     found = distinct(column)
     search = re.compile(pattern).search
-    finds = np.array([search(plain(value)) is not None for value in found.values], np.bool_)
+    finds = np.array([search(plain(value)[:TEXT_LETTERS]) is not None for value in found.values], np.bool_)
     return finds[found.places]
 
 
@@ -55,4 +56,18 @@ def _simple(column: Column) -> Column:
     if column.ndim > 1:
         return map_distinct(column, plain)
     widest = _WIDEST.get(column.dtype.kind)
-    return column if widest is None else column.astype(widest)
+    column = column if widest is None else column.astype(widest)
+    return _with_one_nan(column) if widest is np.float64 else column
+
+
+NAN = float("nan")
+
+
+def _with_one_nan(column: Column) -> Column:
+    """Return real numbers with one object for all that are none: NaN is not equal to itself, and attributes must be."""
+    unequal = np.isnan(column)
+    if not unequal.any():
+        return column
+    values = column.astype(object)
+    values[unequal] = NAN
+    return values

@@ -61,7 +61,8 @@ class Idle:
         known = np.flatnonzero(places >= 0)
         changed_ns = np.full(len(attributes), taken_ns, np.int64)
         if len(known):
-            same = ~(values[known] != before[places[known]]).any(axis=1)
+            now, then = values[known], before[places[known]]
+            same = ((now == then) | ((now != now) & (then != then))).all(axis=1)
             changed_ns[known[same]] = self._changed_ns[places[known[same]]]
         self._attributes, self._values, self._changed_ns = attributes, values, changed_ns
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -12,11 +11,10 @@ import numpy.typing as npt
 from exporters.mapping.recorded import Ids
 from exporters.mapping.series import Times
 from tracerd.snapshot import Bytes, Column, RecordLayout
+from tracerd.views.distinct import map_distinct, plain
+from tracerd.views.signals import PLACEHOLDER
 
 Read = Callable[[str], Column]
-
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-
 
 def unix_times(times: Column, clock_offset_ns: int) -> Times:
     """Return times of the events' clock as unix ns; what would be before 1970 is 0, which OTLP has for unknown."""
@@ -34,7 +32,8 @@ def ids(layout: RecordLayout, rows: Bytes, path: str, size: int) -> Ids:
     An array of bytes is taken as it lies; a number, or several, is written most significant byte first.
     """
     raw = layout.raw(rows, path)
-    width = layout.read(rows, path).dtype.itemsize
+    kind = layout.read(rows, path).dtype
+    width = 1 if kind.kind == "O" else kind.itemsize     # text is bytes
     if width > 1:
         many, whole = raw.shape          # told outright: of no rows numpy cannot find out a size
         raw = raw.reshape(many, whole // width, width)[:, :, ::-1].reshape(many, whole)
@@ -51,7 +50,7 @@ def random_ids(many: int, size: int) -> Ids:
 
 def texts(template: str, read: Read, many: int) -> list[str]:
     """Return a text for each record: "{path}" stands for a field."""
-    pieces = _PLACEHOLDER.split(template)        # text, path, text, path, … text
+    pieces = PLACEHOLDER.split(template)        # text, path, text, path, … text
     columns = [_text(read(path)) for path in pieces[1::2]]
     if not columns:
         return [template] * many
@@ -60,9 +59,7 @@ def texts(template: str, read: Read, many: int) -> list[str]:
 
 
 def _text(column: Column) -> list[str]:
-    if column.ndim > 1:
-        return [bytes(row).hex() for row in np.ascontiguousarray(column)]
-    return list(map(str, column.tolist()))
+    return map_distinct(column, plain).tolist() if column.ndim > 1 else list(map(str, column.tolist()))
 
 
 def _cut(whole: bytes, size: int) -> Ids:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from exporters.mapping.admission import Admission, Admitted
-from exporters.mapping.buckets import exponential_offset, upper_bounds
 from exporters.mapping.delta import Deltas
 from exporters.mapping.expiry import EVERY, Exits, Idle
 from exporters.mapping.grouping import Grouping, Places
@@ -26,6 +25,7 @@ from exporters.mapping.series import (
 from exporters.mapping.totals import Cells, Counted, Mask, Parts, Totals, sum_by
 from tracerd.signals import BucketSpec, MetricSpec
 from tracerd.snapshot import Column, MapLayout, MapSnapshot, Processes
+from tracerd.views.buckets import exponential_offset, upper_bounds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +60,7 @@ class Following:
         self._totals: Totals | None = None
         self._since_ns = 0
         self._has_sums = False
+        self._bounds = upper_bounds(spec.buckets, spec.multiplier) if spec.buckets else ()
         self._shown = Attributes(())
 
     @property
@@ -84,7 +85,7 @@ class Following:
         if self._spec.buckets and not self._has_sums:
             self._has_sums = _has_sums(self._spec.buckets, snapshot, layout)
         told = tuple(part[fresh] for part in parts[: 1 + self._has_sums])
-        points = _points(self._spec, attributes, starts[fresh], told)
+        points = _points(self._spec, self._bounds, attributes, starts[fresh], told)
         ended = _ended(self._shown, points.attributes)
         self._shown = points.attributes
         return Looked(points, ended, admitted.overflowed)
@@ -140,7 +141,9 @@ def _wide(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Cells:
     return values.astype(np.float64 if kind == "f" else np.int64 if kind == "i" else np.uint64)
 
 
-def _points(spec: MetricSpec, attributes: Attributes, starts: Times, parts: Parts) -> Points:
+def _points(
+    spec: MetricSpec, bounds: tuple[float, ...], attributes: Attributes, starts: Times, parts: Parts
+) -> Points:
     if spec.buckets is None:
         values = parts[0][:, 0]
         return NumberPoints(attributes, starts, values if spec.multiplier == 1 else values * spec.multiplier)
@@ -149,16 +152,9 @@ def _points(spec: MetricSpec, attributes: Attributes, starts: Times, parts: Part
     if spec.buckets.kind == "exponential":
         offset = exponential_offset(spec.buckets, spec.multiplier)
         return ExponentialPoints(attributes, starts, spec.buckets.scale, offset, counts, sums)
-    return HistogramPoints(attributes, starts, *_bounded(spec.buckets, spec.multiplier, counts), sums)
-
-
-def _bounded(
-    buckets: BucketSpec, multiplier: float, counts: np.ndarray[tuple[int, int], np.dtype[np.uint64]]
-) -> tuple[tuple[float, ...], np.ndarray[tuple[int, int], np.dtype[np.uint64]]]:
-    """Return bounds, and counts with one bucket more than those: an empty one if every slot has a bound."""
-    bounds = upper_bounds(buckets, multiplier)
-    missing = len(bounds) + 1 - counts.shape[1]
-    return bounds, np.pad(counts, ((0, 0), (0, missing))) if missing else counts
+    if len(bounds) == counts.shape[1]:       # every slot has a bound: nothing is above
+        counts = np.pad(counts, ((0, 0), (0, 1)))
+    return HistogramPoints(attributes, starts, bounds, counts, sums)
 
 
 def _ended(before: Attributes, now: Attributes) -> tuple[Row, ...]:

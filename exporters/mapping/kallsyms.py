@@ -14,6 +14,10 @@ FRESH_SECONDS = 300.0
 _CODE = frozenset("tTwW")
 
 
+LONGEST = 1 << 20
+"""Bytes of a function: what is farther behind the last one is in none."""
+
+
 class KernelSymbols:
     """Finds functions by address. Read at first use, and again when an answer would be older than five minutes."""
 
@@ -28,7 +32,8 @@ class KernelSymbols:
         """Return the function that an address is in; hex where there is none, or the kernel hides where it is."""
         self._refresh()
         place = int(np.searchsorted(self._starts, np.uint64(address), "right")) - 1
-        return self._names[place] if place >= 0 else hex(address)
+        known = place >= 0 and address - int(self._starts[place]) < LONGEST
+        return self._names[place] if known else hex(address)
 
     def _refresh(self) -> None:
         if self._clock() < self._until:

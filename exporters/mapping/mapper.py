@@ -11,7 +11,8 @@ from exporters.mapping.series import Metric, Points, ProbeMetrics, Row, Temporal
 from tracerd.signals import MetricSpec
 from tracerd.snapshot import Moment, ProbeMoment, Processes
 
-_Key = tuple[str, MetricSpec]
+_Key = tuple[str, MetricSpec, str]
+"""Probe, metric, and what it is written: constants 1 and True are equal, and told differently."""
 
 
 class Mapper:
@@ -25,13 +26,15 @@ class Mapper:
         self._machine = machine or Machine()
         self._began_ns = time.time_ns() if began_ns is None else began_ns
         self._following: dict[_Key, Following] = {}
+        self._failed: dict[tuple[str, str], str] = {}
         self._statistics: Mapping[str, int] = {"series": 0, "series_overflowed": 0, "series_ended": 0}
 
     def collect(self, moment: Moment) -> list[ProbeMetrics]:
         """Return the metrics of every probe that has some, and the ends of those that are gone."""
-        wanted = {(name, spec) for name, probe in moment.probes.items() for spec in probe.signals.metrics}
+        wanted = {_key(name, spec) for name, probe in moment.probes.items() for spec in probe.signals.metrics}
         gone = {key: each for key, each in self._following.items() if key not in wanted}
         self._following = {key: each for key, each in self._following.items() if key in wanted}
+        self._failed = {}
         made = [self._probe(probe, moment.processes) for probe in moment.probes.values() if probe.signals.metrics]
         made += self._ends(gone, made, moment.taken_ns)
         self._count(made)
@@ -40,6 +43,10 @@ class Mapper:
     def statistics(self) -> Mapping[str, int]:
         """Return how many series there were at the last look, how many found no room, how many have ended so far."""
         return self._statistics
+
+    def problem(self) -> str:
+        """Return which metrics could not be made at the last look, and why; "" if all could."""
+        return "; ".join(f"metric {name!r} of probe {probe!r}: {why}" for (probe, name), why in self._failed.items())
 
     def _count(self, made: list[ProbeMetrics]) -> None:
         metrics = [metric for probe in made for metric in probe.metrics]
@@ -57,14 +64,19 @@ class Mapper:
             if snapshot is None:
                 continue                 # constant data: nothing that changes
             taken_ns = max(taken_ns, snapshot.taken_ns)
-            found = self._follow(probe.name, spec).look(snapshot, probe.layouts[spec.map], processes)
-            looked.setdefault(spec.name, []).append((spec, found))
+            try:
+                found = self._follow(probe.name, spec).look(snapshot, probe.layouts[spec.map], processes)
+            except Exception as error:  # noqa: BLE001  a defect, or a machine that refuses: it costs this metric only
+                self._failed[probe.name, spec.name] = f"{type(error).__name__}: {error}"
+                self._following.pop(_key(probe.name, spec), None)
+            else:
+                looked.setdefault(spec.name, []).append((spec, found))
         metrics = tuple(self._metric(each) for each in looked.values())
         overflowed = {name: sum(look.overflowed for _, look in each) for name, each in looked.items()}
         return ProbeMetrics(probe.name, taken_ns, metrics, {name: many for name, many in overflowed.items() if many})
 
     def _follow(self, probe: str, spec: MetricSpec) -> Following:
-        key = (probe, spec)
+        key = _key(probe, spec)
         if key not in self._following:
             self._following[key] = Following(spec, self._machine, self._temporality, self._began_ns)
         return self._following[key]
@@ -79,7 +91,7 @@ class Mapper:
         rows = {(probe.probe, metric.name): {row for part in metric.parts for row in part.attributes.rows}
                 for probe in made for metric in probe.metrics}  # fmt: skip
         ends = []
-        for (probe, spec), each in gone.items():
+        for (probe, spec, _), each in gone.items():
             there = rows.get((probe, spec.name), set())
             ended = tuple(row for row in each.shown if row not in there)
             ends.append(ProbeMetrics(probe, taken_ns, (self._of(spec, (), ended),) if ended else ()))
@@ -87,4 +99,11 @@ class Mapper:
 
     def _of(self, spec: MetricSpec, parts: tuple[Points, ...], ended: tuple[Row, ...]) -> Metric:
         delta = is_delta(spec, self._temporality)
-        return Metric(spec.name, spec.kind, spec.unit, spec.description, delta, parts, () if delta else ended)
+        there = {row for part in parts for row in part.attributes.rows} if ended else set()
+        ends = () if delta else tuple(row for row in ended if row not in there)
+        exponential = spec.buckets is not None and spec.buckets.kind == "exponential"
+        return Metric(spec.name, spec.kind, spec.unit, spec.description, delta, parts, ends, exponential)
+
+
+def _key(probe: str, spec: MetricSpec) -> _Key:
+    return probe, spec, repr(spec.constants)

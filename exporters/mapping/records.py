@@ -118,14 +118,13 @@ class RecordMapper:
 
     def _choose(self, batch: RecordBatch, spec: RecordSpec, rows: _Batch) -> _Chosen:
         wanted = rows.select(spec)
-        attributes, stays = self._attributes(batch, spec, wanted)
-        if stays is not None and not stays.all():
+        if any(each.match for each in spec.attributes):
+            _, stays = self._attributes(batch, spec, wanted)
             self.counted["records_filtered"] += int((~stays).sum())
             wanted = wanted[stays]
-            attributes, _ = self._attributes(batch, spec, wanted)
-        allowed = self._allowed(batch, spec, len(wanted))
-        cut = tuple((name, column[:allowed]) for name, column in attributes)
-        return _Chosen(batch.layouts[spec.type], wanted[:allowed], cut)
+        wanted = wanted[: self._allowed(batch, spec, len(wanted))]
+        attributes, _ = self._attributes(batch, spec, wanted)
+        return _Chosen(batch.layouts[spec.type], wanted, attributes)
 
     def _allowed(self, batch: RecordBatch, spec: RecordSpec, many: int) -> int:
         if not spec.rate_limit:
@@ -135,14 +134,15 @@ class RecordMapper:
         self.counted["records_limited"] += many - allowed
         return allowed
 
-    def _attributes(self, batch: RecordBatch, spec: RecordSpec, rows: Bytes) -> tuple[Columns, Mask | None]:
-        made, stays = [], None
+    def _attributes(self, batch: RecordBatch, spec: RecordSpec, rows: Bytes) -> tuple[Columns, Mask]:
+        """Return the attributes of records, and which of these have what they must match."""
+        made, stays = [], np.ones(len(rows), bool)
         for each in spec.attributes:
             column = batch.layouts[spec.type].read(rows, each.source)
             text, mask = readable(column, each, self._machine, batch.processes)
             made.append((each.name, text.tolist()))
             if mask is not None:
-                stays = mask if stays is None else stays & mask
+                stays = stays & mask
         return tuple(made), stays
 
 

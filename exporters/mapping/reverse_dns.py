@@ -53,7 +53,7 @@ class ReverseNames:
         return known or address
 
     def _wonder(self, address: str) -> None:
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MOST_WAITING or not self._has_room(address):
             self.skipped += 1
             return
         self._waiting.append(address)
@@ -61,6 +61,13 @@ class ReverseNames:
         if self._threads < THREADS:
             self._threads += 1
             threading.Thread(target=self._work, name="reverse-dns", daemon=True).start()
+
+    def _has_room(self, address: str) -> bool:
+        """Forget old names if need be, but none that is in use: it would be asked for again at once, for ever."""
+        if address not in self._names and len(self._names) + len(self._asked) >= MOST_NAMES:
+            now = self._clock()
+            self._names = {name: known for name, known in self._names.items() if now < known[1]}
+        return address in self._names or len(self._names) + len(self._asked) < MOST_NAMES
 
     def _work(self) -> None:
         while (address := self._next()) is not None:
@@ -83,8 +90,6 @@ class ReverseNames:
     def _learn(self, address: str, name: str) -> None:
         with self._lock:
             before = self._names.pop(address, ("", 0.0))[0]
-            if len(self._names) >= MOST_NAMES:
-                del self._names[next(iter(self._names))]
             life = KNOWN_SECONDS if name else UNKNOWN_SECONDS
             self._names[address] = name, self._clock() + life
             self._asked.discard(address)

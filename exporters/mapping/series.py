@@ -86,6 +86,7 @@ class Metric:
     delta: bool                  # values count since the look before, which is their start
     parts: tuple[Points, ...]
     ended: tuple[Row, ...] = ()
+    exponential: bool = False    # a histogram's buckets are
 
 
 def scope_name(probe: str) -> str:

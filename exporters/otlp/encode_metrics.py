@@ -59,11 +59,11 @@ class MetricsEncoder:
         self._resource = block(1, resource)
         self._most = most_bytes
         self._kept: dict[tuple[Attributes, int], list[bytes]] = {}
+        self._before: dict[tuple[Attributes, int], list[bytes]] = {}
 
     def encode(self, probes: list[ProbeMetrics]) -> list[Request]:
         """Return requests with all points; none if there are none."""
-        kept, self._kept = self._kept, {}
-        self._before = kept
+        self._before, self._kept = self._kept, {}
         requests: list[Request] = []
         body, items, size = b"", 0, 0
         for probe in probes:
@@ -106,7 +106,7 @@ class MetricsEncoder:
             field = _EXPONENTIAL if isinstance(part, ExponentialPoints) else _FIELD_OF_KIND[metric.kind]
             by_field.setdefault(field, []).extend(self._points(part, field, taken_ns, gauge=metric.kind == "gauge"))
         if metric.ended:
-            field = next(iter(by_field), _FIELD_OF_KIND[metric.kind])
+            field = _EXPONENTIAL if metric.exponential else _FIELD_OF_KIND[metric.kind]
             by_field.setdefault(field, []).extend(_ended(metric.ended, field, taken_ns))
         for field, points in by_field.items():
             yield _Piece(head, field, tail, points)

@@ -27,12 +27,20 @@ _ERROR = block(15, b"\x18\x02")      # Span.status: STATUS_CODE_ERROR
 
 def encode_logs(resource: bytes, many: Sequence[LogRecords], most: int = MOST_BYTES) -> list[Request]:
     """Return requests with all log records. `resource` is a Resource message."""
-    return _requests("logs", resource, [(each.probe, _log_records(each)) for each in many], most)
+    return _requests("logs", resource, _by_probe((each.probe, _log_records(each)) for each in many), most)
 
 
 def encode_spans(resource: bytes, many: Sequence[Spans], most: int = MOST_BYTES) -> list[Request]:
     """Return requests with all spans."""
-    return _requests("traces", resource, [(each.probe, _spans(each)) for each in many], most)
+    return _requests("traces", resource, _by_probe((each.probe, _spans(each)) for each in many), most)
+
+
+def _by_probe(kinds: Iterable[tuple[str, list[bytes]]]) -> Iterable[tuple[str, list[bytes]]]:
+    """Put all kinds of a probe together: one scope, one request."""
+    found: dict[str, list[bytes]] = {}
+    for probe, records in kinds:
+        found.setdefault(probe, []).extend(records)
+    return found.items()
 
 
 def _requests(signal: Signal, resource: bytes, kinds: Iterable[tuple[str, list[bytes]]], most: int) -> list[Request]:

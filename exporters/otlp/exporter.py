@@ -19,8 +19,11 @@ from exporters.own import OwnTelemetry
 from tracerd.errors import ExportError
 from tracerd.snapshot import Moment, RecordBatch
 
-CLOSE_SECONDS = 0.8
-"""Of the second that a daemon's stop gives."""
+CLOSE_SECONDS = 0.6
+"""Of the second that a daemon's stop gives for the last export and the close."""
+
+SPOOL_SECONDS = 0.2
+"""With a spool what is not sent at once waits on disk: there is no reason to wait for a collector that is slow."""
 
 
 class OtlpExporter:
@@ -28,16 +31,18 @@ class OtlpExporter:
 
     def __init__(self, settings: Settings, sender: Sender | None = None) -> None:
         self.interval = settings.interval
+        self._deltas = settings.temporality == "delta"
         self.at_once = settings.temporality != "cumulative"      # deltas are told from the first look on
         self._signals = frozenset(target.signal for target in settings.targets)
         self._sender = sender or Sender(settings)
         self._resource = resource.encode(resource.attributes(settings.resource))
-        machine = Machine()
-        self._mapper = Mapper(settings.temporality, machine)
-        self._records = RecordMapper(machine)
+        self._machine = Machine()
+        self._mapper = Mapper(settings.temporality, self._machine)
+        self._records = RecordMapper(self._machine)
         self._encoder = MetricsEncoder(self._resource)
         self._own: OwnTelemetry | None = None
         self._spans = OwnSpans() if settings.own_spans and "traces" in self._signals else None
+        self._close_seconds = SPOOL_SECONDS if settings.spool else CLOSE_SECONDS
         self._begun = False
         self._closing = threading.Lock()
 
@@ -47,7 +52,7 @@ class OtlpExporter:
         if "metrics" not in self._signals:
             return
         if self._own is None:
-            self._own = OwnTelemetry()
+            self._own = OwnTelemetry(deltas=self._deltas)
         with self._span("tracerd.export"):
             with self._span("tracerd.export.map"):
                 mapped = [*self._mapper.collect(moment), self._own.collect(moment)]
@@ -66,7 +71,7 @@ class OtlpExporter:
 
     def statistics(self) -> Mapping[str, int]:
         """Return what became of items, by signal, and of series and records."""
-        counted = dict(self._mapper.statistics()) | dict(self._records.counted)
+        counted = dict(self._mapper.statistics()) | dict(self._records.counted) | self._machine.statistics()
         for signal, each in self._sender.statistics().items():
             numbers = {
                 "sent": each.items_sent,
@@ -82,7 +87,8 @@ class OtlpExporter:
     def problem(self) -> str:
         """Return why a signal does not get through or is not kept on disk now, "" if all is well."""
         ailing = [each for each in self._sender.statistics().values() if each.failing or not each.spool_works]
-        return "; ".join(dict.fromkeys(each.last_error for each in ailing))
+        problems = dict.fromkeys(each.last_error for each in ailing)
+        return "; ".join([*problems, *filter(None, [self._mapper.problem()])])
 
     def _span(self, name: str) -> AbstractContextManager[None]:
         return self._spans.span(name) if self._spans else nullcontext()
@@ -97,7 +103,7 @@ class OtlpExporter:
     def close(self) -> None:
         """Send what is left, or keep it in the spool. May be called twice."""
         with self._closing:
-            self._sender.close(CLOSE_SECONDS)
+            self._sender.close(self._close_seconds)
             if self._own is not None:
                 self._own.close()
                 self._own = None

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from exporters.measures import MEASURES
 from exporters.otlp.settings import Section as OtlpSection
 from exporters.otlp.settings import resolve
 from exporters.otlp.statistics import CAUSES
-from exporters.own import MEASURES
 from exporters.prometheus.settings import Section as PrometheusSection
 from tests.docs.blocks import blocks_of
 from tests.docs.exported import own_metrics, probe_metrics, samples

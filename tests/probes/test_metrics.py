@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from exporters.mapping.series import Attributes, HistogramPoints, Metric, NumberPoints, Points, ProbeMetrics
-from exporters.own import MEASURES
+from exporters.measures import MEASURES
 from exporters.prometheus.families import families_of
 from exporters.prometheus.names import label_name
 from exporters.prometheus.units import WORDS

@@ -86,6 +86,28 @@ def test_entries_of_one_name_must_agree() -> None:
         of_map(COUNT, replace(COUNT, unit="s"))
 
 
+def test_entries_of_one_name_must_differ_outside() -> None:
+    """Else two numbers would be told as one series."""
+    with pytest.raises(ConfigError, match="metric 'n': is there twice"):
+        of_map(COUNT, replace(COUNT, merge="max"))
+    assert of_map(replace(COUNT, constants=(("a", 1),)), replace(COUNT, constants=(("a", True),)))
+
+
+@pytest.mark.parametrize(
+    "buckets", [BucketSpec("linear", start=1e17), BucketSpec("explicit", bounds=(1.0, 2.0, float("inf")))]
+)
+def test_bounds_must_be_numbers_that_ascend(buckets: BucketSpec) -> None:
+    """Nobody could read a histogram with others."""
+    with pytest.raises(ConfigError, match="have bounds that are no numbers"):
+        of_map(replace(COUNT, kind="histogram", value="slots", buckets=buckets))
+
+
+def test_a_histogram_may_not_take_all_memory() -> None:
+    """Series times slots are numbers that are copied at every look."""
+    with pytest.raises(ConfigError, match="times its slots is more than 16,000,000"):
+        of_map(replace(COUNT, kind="histogram", value="slots", buckets=BucketSpec("log2"), max_series=5_000_000))
+
+
 def test_records_have_the_type_that_is_named_or_the_rings_own() -> None:
     """Both are found; texts' fields too."""
     found = of_ring(replace(LOG, body="{name} at {at}"), SPAN)

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from tracerd.config.patterns import pattern
 from tracerd.config.strict import StrictTable
 from tracerd.config.units import seconds
 from tracerd.signals import AttributeSpec, BucketSpec, LogSpec, MetricSpec, RecordSpec, Scalar, SpanSpec
@@ -40,14 +41,6 @@ def _unit(unit: str) -> str:
     if len(unit) > 63 or not unit.isascii() or not unit.isprintable():
         raise ValueError(f"{unit!r} is no unit: at most 63 printable ASCII letters, such as 's', 'By' or '{{call}}'")
     return unit
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is no regular expression: {error}") from None
-    return text
 
 
 def _rate(value: object) -> float:
@@ -90,7 +83,7 @@ class AttributeSection(StrictTable):
     decode: Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(max_length=_DECODER_NAMES)] = ()
     values: Annotated[dict[str, str], BeforeValidator(_texts)] = Field(default_factory=dict)
     allow_unknown: bool = False
-    match: Annotated[str, AfterValidator(_pattern)] = ""
+    match: Annotated[str, AfterValidator(pattern)] = ""
 
     def spec(self, source: str) -> AttributeSpec:
         """Return it for a field."""

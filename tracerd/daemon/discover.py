@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from tracerd.config import unknown_name
@@ -28,9 +28,16 @@ def sections(config: DaemonConfig, environ: Mapping[str, str]) -> dict[str, dict
     configured = dict(config.exporters)
     kinds = {exporter_kind(name, section, config.where)[0] for name, section in configured.items()}
     for point in entry_points(group=IMPLIED_GROUP):
-        if point.name not in kinds and point.name not in configured and point.load()(environ):
+        if point.name not in kinds and point.name not in configured and _implied(point, environ):
             configured[point.name] = {}
     return configured
+
+
+def _implied(point: EntryPoint, environ: Mapping[str, str]) -> bool:
+    try:
+        return bool(point.load()(environ))
+    except Exception as error:  # a package of others: importing it may do anything
+        raise ConfigError(f"exporter {point.name!r}", f"({point.value}) does not load: {error}") from error
 
 
 def make_exporters(config: DaemonConfig, kept: Mapping[str, Exporter] | None = None) -> dict[str, Exporter]:

@@ -26,7 +26,7 @@ class ProbeViews:
         shown = [spec.name for spec in obj.maps if not spec.read_only and spec.key_size]
         self._views = views or tuple(ViewSpec(name, name) for name in shown)
         for view in self._views:
-            if view.map not in self._columns:
+            if view.map not in shown:
                 raise ConfigError(f"view {view.name!r}", f"no map {view.map!r}; the object has: {', '.join(shown)}")
             check(view, self._columns[view.map])
 

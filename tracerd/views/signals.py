@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import log2
+from math import inf, log2
 from typing import Protocol
 
 from tracerd.btf.layout import Field, Kind
@@ -22,12 +23,16 @@ from tracerd.signals import (
     Signals,
     SpanSpec,
 )
+from tracerd.views.buckets import upper_bounds
 from tracerd.views.columns import MapColumns, RecordColumns
 from tracerd.views.decoders import DECODERS
 from tracerd.views.values import named_type
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 """A field in a text: "read of {bytes} bytes"."""
+
+MOST_CELLS = 16_000_000
+"""Slots of all series of one histogram: each is a number that is copied at every look."""
 
 _NUMBERS = (Kind.INT, Kind.BOOL, Kind.CHAR, Kind.ENUM, Kind.FLOAT, Kind.POINTER)
 
@@ -167,6 +172,10 @@ def _same_names_agree(metrics: Sequence[MetricSpec]) -> None:
         for key in ("kind", "unit", "description"):
             if getattr(one, key) != getattr(each, key):
                 raise ConfigError(f"metric {each.name!r}: {key}", "is not the same in all entries of that name")
+    told = [(each.name, repr(each.constants), tuple(one.name for one in each.attributes)) for each in metrics]
+    twice = next((each for each in told if told.count(each) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"metric {twice[0]!r}", "is there twice: give each entry constants that tell them apart")
 
 
 def _metric(spec: MetricSpec, keyed: Mapping[str, MapColumns]) -> MetricSpec:
@@ -176,6 +185,8 @@ def _metric(spec: MetricSpec, keyed: Mapping[str, MapColumns]) -> MetricSpec:
     find = _Finder(where, f"map {spec.map!r}", keyed[spec.map], ("key", "value"))
     value = find.value(spec.value)
     leaf = keyed[spec.map].field(value)
+    if spec.buckets and spec.max_series * (spec.buckets.slots if spec.buckets.slot else leaf.length) > MOST_CELLS:
+        raise ConfigError(f"{where}: max_series", f"times its slots is more than {MOST_CELLS:,}: lower it")
     whole_array = spec.buckets is not None and not spec.buckets.slot
     return replace(
         spec,
@@ -193,7 +204,11 @@ def _buckets(find: _Finder, spec: BucketSpec, leaf: Field, multiplier: float) ->
         raise ConfigError(f"{find.where}: bounds", f"has {len(spec.bounds)}: {need}, and nothing is above")
     if spec.kind == "exponential" and multiplier != 1 and (spec.scale < 0 or not log2(multiplier).is_integer()):
         raise ConfigError(f"{find.where}: multiplier", "of exponential buckets must be a power of two, with scale >= 0")
-    return replace(spec, slot=find.optional(spec.slot), sum=find.optional(spec.sum), slots=slots)
+    found = replace(spec, slot=find.optional(spec.slot), sum=find.optional(spec.sum), slots=slots)
+    bounds = (-inf, *upper_bounds(found, multiplier), inf)
+    if not all(low < high for low, high in itertools.pairwise(bounds)):
+        raise ConfigError(f"{find.where}: buckets", "have bounds that are no numbers, or not each larger than the last")
+    return found
 
 
 def _log(spec: LogSpec, records: _Records) -> LogSpec:

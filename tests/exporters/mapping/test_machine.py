@@ -165,14 +165,20 @@ def test_names_are_asked_for_again_after_their_time(clock: Clock, resolver: Reso
     assert names.name("10.0.0.1") == "host-10.0.0.1"
 
 
-def test_the_oldest_names_make_room(resolver: Resolver) -> None:
-    """As many names as there may be, and no more."""
+def test_names_in_use_are_not_forgotten_for_others(clock: Clock, resolver: Resolver) -> None:
+    """When there are as many as there may be, others are not asked for, counted; old ones make room."""
     resolver.go.set()
-    names = ReverseNames(resolver)
-    for i in range(MOST_NAMES + 10):
-        names._learn(f"10.2.{i // 250}.{i % 250}", "x")
-    assert len(names._names) == MOST_NAMES
-    assert names.name("10.2.0.0") == "10.2.0.0"
+    names = ReverseNames(resolver, clock)
+    for i in range(MOST_NAMES):
+        names._learn(f"10.2.{i // 250}.{i % 250}", f"n{i}")
+    assert names.name("10.9.0.1") == "10.9.0.1"
+    assert (names.skipped, names.waiting, resolver.asked) == (1, 0, [])
+    assert names.name("10.2.0.0") == "n0"
+    clock.now += 3601
+    names.name("10.9.0.1")
+    settle(names)
+    assert names.name("10.9.0.1") == "host-10.9.0.1"
+    assert len(names._names) == 1
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from exporters.mapping.following import Following
 from exporters.mapping.mapper import Mapper
 from exporters.mapping.series import Attributes, HistogramPoints, Metric, NumberPoints, Points, Row, Temporality
 from tests.exporters.mapping.maps import SINCE_NS, TAKEN_NS, Known, Map, moment_of, named
@@ -109,6 +110,74 @@ def test_what_was_counted_before_a_move_stays_where_it_was_counted() -> None:
     assert looks.totals(call(1, 10, "sh"), call(2, 5, "sh")) == {"sh": 15}
     assert looks.totals(call(1, 13, "ls"), call(2, 5, "sh")) == {"ls": 3, "sh": 15}
     assert looks.totals(call(1, 14, "ls"), call(2, 6, "sh")) == {"ls": 4, "sh": 16}
+
+
+def test_an_entry_that_moves_and_begins_anew_counts_what_it_has_now() -> None:
+    """A process id that is another process now: less was counted, for another series."""
+    looks = Looks(BY_NAME)
+    assert looks.totals(call(1, 1000, "bash"), call(2, 1, "bash")) == {"bash": 1001}
+    assert looks.totals(call(1, 3, "ls"), call(2, 1, "bash")) == {"ls": 3, "bash": 1001}
+
+
+def test_a_series_of_an_exited_process_whose_number_is_used_again() -> None:
+    """The new process's count is told, not the difference to that of the old one."""
+    known = Known()
+    known.alive = {1: "a"}
+    looks = Looks(replace(COUNT, expire_pid="pid"), processes=known)
+    looks.totals(call(1, 1000))
+    known.alive, known.ended = {}, {1: "a"}
+    looks.metric(call(1, 1000))
+    assert looks.metric(call(1, 1000)).parts == ()
+    known.alive, known.ended = {1: "b"}, {}
+    assert looks.totals(call(1, 3)) == {1: 3}
+
+
+def test_each_entry_of_one_name_has_its_own_overflow() -> None:
+    """Their constants tell them apart there too."""
+    made = Map({"pid": "u32"}, {"read": "u64", "written": "u64"})
+    read = MetricSpec("m", "io", "counter", "read", "By", attributes=(named("pid", "pid"),), max_series=1,
+                      constants=(("direction", "read"),))  # fmt: skip
+    written = replace(read, value="written", constants=(("direction", "write"),))
+    snapshot = made.snapshot([({"pid": pid}, {"read": 10 * pid, "written": pid}) for pid in (1, 2, 3)])
+    (probe,) = Mapper(began_ns=0).collect(moment_of(made.resolve(read, written), snapshot))
+    over = {row: value for row, value in numbers(probe.metrics[0]).items() if row[-1][0] == "otel.metric.overflow"}
+    assert over == {
+        (("direction", "read"), ("otel.metric.overflow", True)): 50,
+        (("direction", "write"), ("otel.metric.overflow", True)): 5,
+    }
+
+
+def test_a_metric_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as a problem, and followed anew when it works again."""
+    broken = replace(COUNT, name="broken")
+    resolved = CALLS.resolve(COUNT, broken)
+    look = Following.look
+
+    def breaks(self: Following, *given: Any) -> Any:
+        if self._spec.name == "broken":
+            raise ZeroDivisionError("no")
+        return look(self, *given)
+
+    monkeypatch.setattr(Following, "look", breaks)
+    mapper = Mapper(began_ns=0)
+    (probe,) = mapper.collect(moment_of(resolved, CALLS.snapshot([call(1, 1)])))
+    assert [metric.name for metric in probe.metrics] == ["calls"]
+    assert mapper.problem() == "metric 'broken' of probe 'p': ZeroDivisionError: no"
+    monkeypatch.setattr(Following, "look", look)
+    (probe,) = mapper.collect(moment_of(resolved, CALLS.snapshot([call(1, 1)])))
+    assert [metric.name for metric in probe.metrics] == ["calls", "broken"]
+    assert mapper.problem() == ""
+
+
+def test_an_attribute_that_is_no_number_is_one_attribute() -> None:
+    """NaN is not equal to itself; the series is the same at every look all the same."""
+    made = Map({"share": "f64"}, {"n": "u64"})
+    looks = Looks(replace(COUNT, value="n", attributes=(named("share", "share"),)), made)
+    entry: Entry = ({"share": float("nan")}, {"n": 5})
+    looks.metric(entry)
+    metric = looks.metric(entry)
+    assert metric.ended == ()
+    assert list(numbers(metric).values()) == [5]
 
 
 def test_the_order_of_entries_does_not_matter() -> None:
@@ -302,6 +371,22 @@ def test_slots_may_have_numbers_of_their_own_and_one_may_be_the_sum() -> None:
     assert points.counts.tolist() == without.counts.tolist() == [[1, 3, 0]]
 
 
+def test_a_sum_that_begins_anew_goes_on_from_what_was_told() -> None:
+    """The counts of its slots did not shrink, the sum's own entry did."""
+    made = Map({"slot": "u64"}, {"n": "u64"})
+    buckets = BucketSpec("log2", slot="slot", slots=3, sum_slot=77)
+    spec = replace(DURATION, value="n", attributes=(), multiplier=1.0, buckets=buckets)
+    for temporality, told in (("cumulative", [1000.0, 1050.0]), ("delta", [1000.0, 50.0])):
+        looks, sums = Looks(spec, made, temporality=cast(Temporality, temporality)), []
+        for first, second, total in ((10, 10, 1000), (12, 11, 50)):
+            entries = [({"slot": slot}, {"n": n}) for slot, n in ((0, first), (2, second), (77, total))]
+            (points,) = looks.metric(*entries).parts
+            assert isinstance(points, HistogramPoints)
+            assert points.sums is not None
+            sums += points.sums.tolist()
+        assert sums == told
+
+
 def test_entries_of_one_name_are_one_metric() -> None:
     """Two values of one map under one name are told apart by their constants."""
     made = Map({"pid": "u32"}, {"read": "u64", "written": "u64"})
@@ -354,6 +439,9 @@ def _step(
             return entries | {pid: (name, anew)}, anew if value else 0
         case 2:
             name = str(random.choice(["a", "b", "c"]))
+        case 3:                                  # another process has the number, and has counted less so far
+            anew = int(random.integers(0, value)) if value else 0
+            return entries | {pid: (str(random.choice(["a", "b", "c"])), anew)}, anew if value else 0
     more = int(random.integers(0, 9))
     return entries | {pid: (name, value + more)}, more
 

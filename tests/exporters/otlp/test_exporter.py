@@ -10,13 +10,13 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from exporters.measures import MEASURES
 from exporters.otlp import make
 from exporters.otlp.exporter import OtlpExporter
 from exporters.otlp.request import Request, Signal
 from exporters.otlp.sender import Sender
 from exporters.otlp.statistics import SignalStatistics
 from exporters.otlp.target import Settings, Target
-from exporters.own import MEASURES
 from tests.daemon.moments import moment
 from tests.exporters.mapping.maps import TAKEN_NS, Map, Ring, moment_of, named
 from tracerd.daemon.exporter import Recording, Telling

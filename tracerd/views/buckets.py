@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from math import log2
+from math import ceil, log2
 
 from tracerd.signals import BucketSpec
 
@@ -16,13 +16,16 @@ from tracerd.signals import BucketSpec
 def upper_bounds(spec: BucketSpec, multiplier: float) -> tuple[float, ...]:
     """Return the bounds of all slots but the last, which also counts what is above, in the metric's unit.
 
-    With explicit bounds of all slots, there is one for the last too: what is above is then never counted.
+    With explicit bounds of all slots, there is one for the last too: what is above is then never counted. Exponential
+    buckets have none: their places say it.
     """
     inner = range(spec.slots - 1)
+    if spec.kind == "exponential":
+        return ()
     if spec.kind == "log2":
         return _in_unit((2 ** (i + 1) - 1 for i in inner), multiplier)
     if spec.kind == "linear":
-        return _in_unit((spec.start + (i + 1) * spec.width - 1 for i in inner), multiplier)
+        return _in_unit((ceil(spec.start + (i + 1) * spec.width) - 1 for i in inner), multiplier)
     return _in_unit(spec.bounds, multiplier)
 
 
