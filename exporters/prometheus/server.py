@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import math
 import socket
@@ -15,12 +16,14 @@ from typing import Any
 
 from aiohttp import web
 
+from exporters.mapping.mapper import Mapper
 from exporters.mapping.series import ProbeMetrics
 from exporters.prometheus.connections import Connection, Reception, listen
 from exporters.prometheus.negotiate import CONTENT_TYPES, choose_format, takes_gzip
 from exporters.prometheus.pages import Pages
 from exporters.prometheus.render import Document, Renderer
 from exporters.prometheus.settings import Section, Tokens, read_tokens, tls_context
+from tracerd.config.units import split_listen
 from tracerd.errors import TracerdError
 from tracerd.snapshot import Moment
 
@@ -45,17 +48,27 @@ _HTTP: dict[str, Any] = {
 Collect = Callable[[Moment], list[ProbeMetrics]]
 
 
-def _everything(own_metrics: bool) -> Collect:
+def _everything(mapper: Mapper, own_metrics: bool) -> Collect:
     """Return what collects a moment's metrics: tracerd's own first, so no probe can take their names."""
-    from exporters.mapping.mapper import Mapper
-
-    mapper = Mapper(temporality="cumulative")
     if not own_metrics:
         return mapper.collect
     from exporters.own import OwnTelemetry  # it takes the OpenTelemetry SDK with it
 
     own = OwnTelemetry()
     return lambda moment: [own.collect(moment), *mapper.collect(moment)]
+
+
+def _local_names(listen: str) -> frozenset[str]:
+    """Return what a loopback address may be called: none if it is another one, which may be called anything.
+
+    A page of a stranger, open in a browser here, can have its own name resolve to this port.
+    """
+    host, _ = split_listen(listen)
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    return frozenset({host, "localhost", "127.0.0.1", "::1"}) if loopback else frozenset()
 
 
 class Prometheus:
@@ -66,6 +79,7 @@ class Prometheus:
     def __init__(self, section: Section, collect: Collect | None = None) -> None:
         """`collect` is called in one thread only; without it, all that `Mapper` finds is told."""
         self._section = section
+        self._mapper = Mapper()
         self._collect = collect
         self._counts: Counter[str] = Counter()
         self._serving: _Serving | None = None
@@ -84,11 +98,12 @@ class Prometheus:
         if self._serving is not None:
             return
         tokens, context = read_tokens(self._section.token_file), tls_context(self._section)
-        collect = self._collect or _everything(self._section.own_metrics)
+        collect = self._collect or _everything(self._mapper, self._section.own_metrics)
         sockets = listen(self._section.listen)
         self.port = sockets[0].getsockname()[1]
         pages = Pages(lambda: collect(moment()), Renderer(self._section.labels()))
-        handler = _Handler(self._section.path, tokens, pages, self._counts)
+        names = frozenset() if tokens.secrets else _local_names(self._section.listen)
+        handler = _Handler(self._section.path, tokens, names, pages, self._counts)
         self._serving = _Serving(handler, sockets, context, self._counts)
 
     def close(self) -> None:
@@ -103,22 +118,27 @@ class Prometheus:
             "scrapes", "failed", "refused_requests", "refused_connections", "timed_out", "failed_handshakes",
             "connections", "series", "conflicting_families", "unfit_series",
         )  # fmt: skip
-        return {name: self._counts[name] for name in names}
+        series = {name: count for name, count in self._mapper.statistics().items() if name != "series"}
+        return {name: self._counts[name] for name in names} | series
 
     def problem(self) -> str:
-        """Return why the last scrape failed, "" if it did not."""
+        """Return why the last scrape failed, or lacked something; "" if it did not."""
         serving = self._serving
-        return serving.handler.failing if serving is not None else ""
+        return (serving.handler.failing if serving is not None else "") or self._mapper.problem()
 
 
 class _Handler:
     """Answers requests, on the server's event loop."""
 
-    def __init__(self, path: str, tokens: Tokens, pages: Pages, counts: Counter[str]) -> None:
+    def __init__(
+        self, path: str, tokens: Tokens, names: frozenset[str], pages: Pages, counts: Counter[str]
+    ) -> None:
+        """`names` is what the port may be called; none: anything."""
         self.pages = pages
         self.failing = ""                    # why the last scrape failed
         self._path = path
         self._tokens = tokens
+        self._names = names
         self._counts = counts
         self._told: frozenset[str] = frozenset()
 
@@ -139,6 +159,8 @@ class _Handler:
         return answer
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
+        if self._names and _name_in(request.host) not in self._names:
+            return _said(403, "this port answers to local names only: ask 127.0.0.1, or give it a token_file")
         if not self._tokens.admit(request.headers.get("Authorization", "")):
             return _said(401, "no token or a wrong one", {"WWW-Authenticate": 'Bearer realm="tracerd"'})
         if request.path != self._path:
@@ -212,6 +234,12 @@ class _Serving:
         await self._stop.wait()
         await reception.close()
         await http.shutdown(0.1)
+
+
+def _name_in(host: str) -> str:
+    """Return the name in a Host header, without its port and an IPv6 address's brackets."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host
+    return name.strip("[]").lower()
 
 
 def _said(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -218,7 +218,7 @@ def test_with_a_certificate_there_is_only_tls(tls: dict[str, Path], monkeypatch:
         assert b"calls_total" in client.getresponse().read()
         client.close()
         monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.4)
-        with plain(exporter, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n") as clear, plain(exporter) as silent:
+        with plain(exporter, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n") as clear, plain(exporter) as silent:
             assert b"HTTP" not in read(clear) + read(silent)
         wait_for(lambda: sum(exporter.statistics()[name] for name in ("failed_handshakes", "timed_out")) == 2)
 
@@ -382,14 +382,14 @@ def test_a_client_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.5)
     many = numbers(np.zeros(100_000))
     with serving(lambda _: [probe(metric("m", "gauge", many, description="x" * 20_000_000))]) as exporter:
-        with plain(exporter, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"):
+        with plain(exporter, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"):
             wait_for(lambda: exporter.statistics()["timed_out"] == 1)
         wait_for(lambda: exporter.statistics()["connections"] == 0)
 
 
 def test_one_connection_is_one_request() -> None:
     """What is pipelined after it is not answered."""
-    request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+    request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with serving() as exporter, plain(exporter, request * 3) as client:
         answer = read(client)
         assert (answer.count(b"HTTP/1.1 200"), answer.count(b"Connection: close")) == (1, 1)
@@ -417,7 +417,7 @@ def test_close_ends_in_time_also_while_a_request_waits(hangs: bool) -> None:
         go_on.wait(10)
         return collect(moment)
 
-    with serving(collecting) as exporter, plain(exporter, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n") as client:
+    with serving(collecting) as exporter, plain(exporter, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n") as client:
         assert begun.wait(10)
         if not hangs:
             threading.Timer(0.05, go_on.set).start()
@@ -484,3 +484,27 @@ def test_a_wrong_section_is_one_sentence(section: dict[str, Any], sentence: str)
         make(section, "tracerd.toml: exporters.prometheus")
     assert sentence in str(caught.value)
     assert str(caught.value).startswith("tracerd.toml: exporters.prometheus")
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:9464", 200), ("localhost", 200), ("[::1]:9464", 200), ("LOCALHOST:1", 200),
+        ("evil.example", 403), ("evil.example:9464", 403), ("127.0.0.1.evil.example", 403), ("", 403),
+    ],
+)  # fmt: skip
+def test_a_port_for_this_machine_answers_to_its_names_only(host: str, status: int) -> None:
+    """A page in a browser here may have its own name lead to this port; it gets nothing."""
+    with serving() as exporter:
+        response, body = ask(exporter, Host=host)
+    assert response.status == status
+    assert (b"local names only" in body) == (status == 403)
+
+
+def test_with_a_token_any_name_will_do(tmp_path: Path) -> None:
+    """Who has it may ask."""
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    file.chmod(0o600)
+    with serving(token_file=file) as exporter:
+        assert ask(exporter, Host="evil.example", Authorization=f"Bearer {TOKEN}")[0].status == 200
