@@ -417,7 +417,8 @@ def test_close_ends_in_time_also_while_a_request_waits(hangs: bool) -> None:
         go_on.wait(10)
         return collect(moment)
 
-    with serving(collecting) as exporter, plain(exporter, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n") as client:
+    request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with serving(collecting) as exporter, plain(exporter, request) as client:
         assert begun.wait(10)
         if not hangs:
             threading.Timer(0.05, go_on.set).start()
