@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 EDITABLE := --config-settings editable_mode=compat
 NATIVE := $(wildcard tracerd/native/*.py tracerd/native/*/*.[ch]) setup.py pyproject.toml
 
-.PHONY: setup setup-dev run test lint bench fuzz soak probes probe-flags screenshot clean
+.PHONY: setup setup-dev run test test-e2e lint bench fuzz soak probes probe-flags screenshot clean
 
 setup: $(VENV)/.run-ready
 setup-dev: $(VENV)/.dev-ready
@@ -34,7 +34,11 @@ lint: setup-dev
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --ignore=tests/e2e
+
+# Against rotel, VictoriaMetrics and Prometheus: tests/e2e/install.sh gets them, and what is not there is skipped.
+test-e2e: setup-dev
+	$(BIN)/pytest -n 0 tests/e2e
 
 bench: setup
 	$(BIN)/tracerd bench
@@ -52,7 +56,7 @@ CLANG       ?= clang-19
 LLVM_STRIP  ?= llvm-strip-19
 PROBE_FLAGS := -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Wno-unused-function -Wno-unused-const-variable \
                -Wno-unused-parameter -I probes/include -fdebug-compilation-dir=. -fno-ident
-OBJECTS     := $(patsubst %.bpf.c,%.bpf.o,$(wildcard probes/*/*.bpf.c tracerd/bench/programs/*.bpf.c tests/cli/objects/*.bpf.c tests/runtime/objects/*.bpf.c tests/sources/objects/*.bpf.c tests/daemon/objects/*.bpf.c))
+OBJECTS     := $(patsubst %.bpf.c,%.bpf.o,$(wildcard probes/*/*.bpf.c tracerd/bench/programs/*.bpf.c tests/cli/objects/*.bpf.c tests/runtime/objects/*.bpf.c tests/sources/objects/*.bpf.c tests/daemon/objects/*.bpf.c tests/e2e/objects/*.bpf.c))
 
 probes: $(OBJECTS)
 %.bpf.o: %.bpf.c $(wildcard probes/include/*.h)

@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
-# Put what the end-to-end tests run against into build/e2e: rotel (PyPI), VictoriaMetrics and Prometheus (Debian).
-# Packages are unpacked, not installed: no service starts, and what the system has stays as it is. What cannot be had is
-# left out and said, and its tests skip; this never fails.
+# Put what the end-to-end tests run against into build/e2e: rotel (PyPI), Prometheus and VictoriaMetrics (Debian).
+# Packages are unpacked, not installed: no service starts, and the system stays as it is. What cannot be had is said, and
+# its tests skip; this never fails.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 here=$PWD/build/e2e
 python=${PYTHON:-python3}
 mkdir -p "$here"
-
-missing() { echo "e2e: $1 cannot be had here; its tests are skipped"; }
 
 get_rotel() {
 	[ -x "$here/rotel/rotel/rotel-agent" ] && return
@@ -17,55 +15,45 @@ get_rotel() {
 	[ -x "$here/rotel/rotel/rotel-agent" ]
 }
 
-# Of a Debian package, the first of the suites that has it; "" is what this system is set up for.
+# PACKAGE SUITE...: from the first of Debian's suites that has it. The program has the package's name.
 get_package() {
-	local package=$1 program=$2 suite
-	[ -x "$here/debian/usr/bin/$program" ] && return
-	shift 2
+	local package=$1 suite
+	shift
+	[ -x "$here/debian/usr/bin/$package" ] && return
 	for suite in "$@"; do
-		if unpack "$package" "$suite"; then return; fi
+		unpack "$package" "$suite" && return
 	done
 	return 1
 }
 
+# With lists of its own: no root is needed, and the system's apt never hears of the suite.
 unpack() {
-	local package=$1 suite=$2 folder
-	local -a options=()
+	local package=$1 suite=$2 folder outcome
 	folder=$(mktemp -d "$here/apt.XXXXXX")
-	chmod 755 "$folder"                     # apt's own user reads it
-	if [ -n "$suite" ]; then
-		mapfile -t options < <(apt_options "$suite" "$folder")
-		[ ${#options[@]} -gt 0 ] || { rm -rf "$folder"; return 1; }
-	fi
+	mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
+	sources_of "$suite" >"$folder/suite.sources"
+	local options=(-qq -o "Dir::Etc::sourcelist=$folder/suite.sources" -o Dir::Etc::sourceparts=-
+		-o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache" -o "APT::Sandbox::User=$(id -un)")
 	(
-		cd "$folder" &&
-			timeout 300 apt-get "${options[@]}" -qq update &&
-			timeout 300 apt-get "${options[@]}" -qq download "$package" &&
+		cd "$folder" && [ -s suite.sources ] &&
+			timeout 300 apt-get "${options[@]}" update &&
+			timeout 300 apt-get "${options[@]}" download "$package" &&
 			dpkg -x "$package"_*.deb "$here/debian"
 	)
-	local outcome=$?
+	outcome=$?
 	rm -rf "$folder"
 	return $outcome
 }
 
-# Another suite from where this system's own packages come from, with lists of its own.
-apt_options() {
-	local suite=$1 folder=$2 sources
-	sources=$(awk 'BEGIN { RS = ""; ORS = "\n\n" } /^Types:.*deb/ || /\nTypes:.*deb/' /etc/apt/sources.list.d/debian.sources 2>/dev/null |
-		awk 'BEGIN { RS = "" } !/security/ { print; exit }' | sed "s/^Suites:.*/Suites: $suite/")
-	[ -n "$sources" ] || return
-	mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
-	echo "$sources" >"$folder/suite.sources"
-	printf '%s\n' -o "Dir::Etc::sourcelist=$folder/suite.sources" -o Dir::Etc::sourceparts=- \
-		-o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache"
+# Another suite, from where this system's own packages come from.
+sources_of() {
+	awk 'BEGIN { RS = "" } /Types:.*deb/ && !/security/ { print; exit }' /etc/apt/sources.list.d/debian.sources |
+		sed "s/^Suites:.*/Suites: $1/"
 }
 
+missing() { echo "e2e: $1 cannot be had here; its tests are skipped"; }
+
 get_rotel || missing rotel
-if command -v apt-get dpkg >/dev/null; then
-	get_package prometheus prometheus "" || missing prometheus
-	# Exponential histograms over OTLP: newer than what Debian 12 and 13 have.
-	get_package victoria-metrics victoria-metrics forky sid || missing victoria-metrics
-else
-	missing 'prometheus and victoria-metrics (Debian packages)'
-fi
+get_package prometheus "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" || missing prometheus
+get_package victoria-metrics trixie forky sid || missing victoria-metrics    # OTLP: newer than Debian 12's
 exit 0

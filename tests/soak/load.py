@@ -76,7 +76,8 @@ class Hammer:
         self._process.kill()
         self._process.wait()
         self._memory.close()
-        self._memory.unlink()
+        with suppress(FileNotFoundError):    # before Python 3.13 the child's own tracker may have removed it
+            self._memory.unlink()
 
     def _get(self, word: int) -> int:
         return int.from_bytes(bytes(self._memory.buf[8 * word : 8 * word + 8]), "little")

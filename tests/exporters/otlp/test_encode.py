@@ -262,6 +262,12 @@ def test_spans_are_read_back(records: list[dict[str, Any]]) -> None:
         assert attributes(span.attributes)["size"] == record["bytes"]
 
 
+def test_a_batch_without_a_record_for_a_signal_costs_nothing() -> None:
+    """A ring buffer may have records of several kinds, and a batch only of one."""
+    spec = LogSpec(RecordSpec("r", where=(("kind", 1),), trace_id="trace", span_id="span"), "e")
+    assert RecordMapper().map(RING.batch([spec], [{"kind": 0}])) == ([], [])
+
+
 def test_a_span_may_have_a_duration_instead_of_an_end() -> None:
     """Many programs measure how long something took."""
     _, (spans,) = RecordMapper().map(RING.batch([SpanSpec(COMMON, "s", "at", "", "end")], [
