@@ -36,7 +36,8 @@ class Mapper:
         self._following = {key: each for key, each in self._following.items() if key in wanted}
         self._failed = {}
         made = [self._probe(probe, moment.processes) for probe in moment.probes.values() if probe.signals.metrics]
-        made += self._ends(gone, made, moment.taken_ns)
+        if gone:
+            made += self._ends(gone, made, moment.taken_ns)
         self._count(made)
         return [each for each in made if each.metrics]
 
