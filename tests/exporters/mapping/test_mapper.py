@@ -3,63 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
 from exporters.mapping.following import Following
 from exporters.mapping.mapper import Mapper
-from exporters.mapping.series import Attributes, HistogramPoints, Metric, NumberPoints, Points, Row, Temporality
+from exporters.mapping.series import Attributes, NumberPoints, Points, Row
+from tests.exporters.mapping.looks import BY_NAME, CALLS, COUNT, Entry, Looks, call, numbers
 from tests.exporters.mapping.maps import SINCE_NS, TAKEN_NS, Known, Map, moment_of, named
-from tracerd.signals import BucketSpec, MetricSpec
-from tracerd.snapshot import NO_PROCESSES, Processes
-
-STEP = 1_000_000_000
-CALLS = Map({"pid": "u32", "nr": "u32"}, {"count": "u64", "comm": "char[8]"})
-COUNT = MetricSpec("m", "calls", "counter", "count", "{call}", attributes=(named("pid", "process.pid"),))
-BY_NAME = replace(COUNT, attributes=(named("comm", "name"),))
-
-Entry = tuple[dict[str, Any], dict[str, Any]]
-
-
-def call(pid: int, count: int, comm: str = "a", nr: int = 0) -> Entry:
-    return {"pid": pid, "nr": nr}, {"count": count, "comm": comm}
-
-
-class Looks:
-    """Looks at one map again and again, a second apart."""
-
-    def __init__(
-        self, spec: MetricSpec, made: Map = CALLS, temporality: Temporality = "cumulative",
-        processes: Processes = NO_PROCESSES, began_ns: int = 0,
-    ) -> None:  # fmt: skip
-        self.mapper = Mapper(temporality, began_ns=began_ns)
-        self._made, self._resolved, self._processes = made, made.resolve(spec), processes
-        self.now = TAKEN_NS
-
-    def metric(self, *entries: Entry, since_ns: int = SINCE_NS) -> Metric:
-        self.now += STEP
-        snapshot = self._made.snapshot(entries, self.now, since_ns)
-        (probe,) = self.mapper.collect(moment_of(self._resolved, snapshot, processes=self._processes))
-        (metric,) = probe.metrics
-        return metric
-
-    def totals(self, *entries: Entry, since_ns: int = SINCE_NS) -> dict[Any, Any]:
-        """Values by the (only) attribute's value."""
-        return {row[0][1]: value for row, value in numbers(self.metric(*entries, since_ns=since_ns)).items()}
-
-    def starts(self, *entries: Entry) -> dict[Any, int]:
-        (points,) = self.metric(*entries).parts
-        return {row[0][1]: start for row, start in zip(points.attributes.rows, points.starts.tolist(), strict=True)}
-
-
-def numbers(metric: Metric) -> dict[Row, Any]:
-    found: dict[Row, Any] = {}
-    for part in metric.parts:
-        assert isinstance(part, NumberPoints)
-        found |= zip(part.attributes.rows, part.values.tolist(), strict=True)
-    return found
+from tracerd.signals import MetricSpec
 
 
 def test_entries_with_equal_attributes_are_one_series() -> None:
@@ -303,88 +257,6 @@ def test_units_are_multiplied_and_whole_numbers_stay_whole() -> None:
     top = 2**64 - 1
     assert Looks(COUNT).totals(call(1, top)) == {1: top}
     assert Looks(replace(COUNT, multiplier=1e-9)).totals(call(1, 2_000_000_000)) == {1: 2.0}
-
-
-SLOTS = Map({"op": "u32"}, {"slots": "u64[4]", "total": "s64"})
-DURATION = MetricSpec(
-    "m", "duration", "histogram", "slots", "s", multiplier=1e-3, attributes=(named("op", "op"),),
-    buckets=BucketSpec("log2", sum="total"),
-)  # fmt: skip
-
-
-def test_log2_slots_end_at_their_largest_whole_number() -> None:
-    """Slot i has 2**i up to 2**(i+1) - 1, a bucket includes its bound, and the last slot has all that is above."""
-    (points,) = Looks(DURATION, SLOTS).metric(({"op": 1}, {"slots": [1, 2, 3, 4], "total": 100})).parts
-    assert isinstance(points, HistogramPoints)
-    assert points.bounds == (0.001, 0.003, 0.007)
-    assert points.counts.tolist() == [[1, 2, 3, 4]]
-    assert points.sums is not None
-    assert points.sums.tolist() == [0.1]
-
-
-@pytest.mark.parametrize(
-    ("buckets", "bounds", "counts"),
-    [
-        (BucketSpec("linear", start=10, width=5), (14, 19, 24), [1, 2, 3, 4]),
-        (BucketSpec("explicit", bounds=(1, 10, 100)), (1, 10, 100), [1, 2, 3, 4]),
-        (BucketSpec("explicit", bounds=(1, 10, 100, 1000)), (1, 10, 100, 1000), [1, 2, 3, 4, 0]),
-    ],
-)
-def test_other_slots_have_their_bounds(buckets: BucketSpec, bounds: tuple[float, ...], counts: list[int]) -> None:
-    """Linear slots of whole numbers end before the next begins; explicit bounds are what was written."""
-    spec = replace(DURATION, buckets=buckets, multiplier=1.0)
-    (points,) = Looks(spec, SLOTS).metric(({"op": 1}, {"slots": [1, 2, 3, 4]})).parts
-    assert isinstance(points, HistogramPoints)
-    assert points.bounds == bounds
-    assert points.counts.tolist() == [counts]
-
-
-def test_slots_may_be_entries_of_their_own() -> None:
-    """One entry for each slot of each series, as other tools lay histograms out."""
-    made = Map({"op": "u32", "slot": "u32"}, {"n": "u64"})
-    spec = replace(DURATION, value="n", multiplier=1.0, buckets=BucketSpec("log2", slot="slot", slots=3))
-    entries = [({"op": op, "slot": slot}, {"n": 10 * op + slot}) for op in (1, 2) for slot in (0, 2, 9)]
-    looks = Looks(spec, made)
-    (points,) = looks.metric(*entries).parts
-    assert isinstance(points, HistogramPoints)
-    assert points.bounds == (1.0, 3.0)
-    assert points.counts.tolist() == [[10, 0, 12 + 19], [20, 0, 22 + 29]]
-    (points,) = looks.metric(*entries[1:]).parts
-    assert isinstance(points, HistogramPoints)
-    assert points.counts.tolist() == [[10, 0, 31], [20, 0, 51]]
-
-
-def test_slots_may_have_numbers_of_their_own_and_one_may_be_the_sum() -> None:
-    """As ebpf_exporter's programs count: an entry that is no slot's counts for nothing."""
-    made = Map({"slot": "u64"}, {"n": "u64"})
-    buckets = BucketSpec("explicit", bounds=(10, 5000), slot="slot", slots=2, slot_values=(10, 5000), sum_slot=77)
-    looks = Looks(replace(DURATION, value="n", attributes=(), multiplier=0.5, buckets=buckets), made)
-    entries = [({"slot": slot}, {"n": n}) for slot, n in ((5000, 3), (10, 1), (11, 9))]
-    (without,) = looks.metric(*entries).parts
-    (points,) = looks.metric(*entries, ({"slot": 77}, {"n": 600})).parts
-    assert isinstance(without, HistogramPoints)
-    assert isinstance(points, HistogramPoints)
-    assert without.sums is None
-    assert points.sums is not None
-    assert points.sums.tolist() == [300.0]
-    assert points.bounds == (5.0, 2500.0)
-    assert points.counts.tolist() == without.counts.tolist() == [[1, 3, 0]]
-
-
-def test_a_sum_that_begins_anew_goes_on_from_what_was_told() -> None:
-    """The counts of its slots did not shrink, the sum's own entry did."""
-    made = Map({"slot": "u64"}, {"n": "u64"})
-    buckets = BucketSpec("log2", slot="slot", slots=3, sum_slot=77)
-    spec = replace(DURATION, value="n", attributes=(), multiplier=1.0, buckets=buckets)
-    for temporality, told in (("cumulative", [1000.0, 1050.0]), ("delta", [1000.0, 50.0])):
-        looks, sums = Looks(spec, made, temporality=cast(Temporality, temporality)), []
-        for first, second, total in ((10, 10, 1000), (12, 11, 50)):
-            entries = [({"slot": slot}, {"n": n}) for slot, n in ((0, first), (2, second), (77, total))]
-            (points,) = looks.metric(*entries).parts
-            assert isinstance(points, HistogramPoints)
-            assert points.sums is not None
-            sums += points.sums.tolist()
-        assert sums == told
 
 
 def test_entries_of_one_name_are_one_metric() -> None:

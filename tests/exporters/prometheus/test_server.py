@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
 import socket
-import ssl
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,57 +18,9 @@ from exporters.prometheus.server import Prometheus
 from exporters.prometheus.settings import Section
 from tests.daemon.moments import moment
 from tests.exporters.prometheus.metrics import metric, numbers, parsed, probe, samples
+from tests.exporters.prometheus.serving import ask, collect, plain, read, serving, wait_for
 from tracerd.errors import ConfigError, ExportError, RunError
 from tracerd.snapshot import Moment
-
-TOKEN = "0123456789abcdef" * 2
-POINTS = numbers(np.array([7], np.uint64))
-
-
-def collect(moment: Moment) -> list[ProbeMetrics]:
-    assert moment.probes
-    return [probe(metric("calls", "counter", POINTS))]
-
-
-@contextmanager
-def serving(
-    collect: Callable[[Moment], list[ProbeMetrics]] = collect,
-    moment: Callable[[], Moment] = moment,
-    **section: Any,
-) -> Iterator[Prometheus]:
-    """An exporter that listens at a free port."""
-    free = Section(**section).model_copy(update={"listen": "127.0.0.1:0"})
-    exporter = Prometheus(free, collect)
-    exporter.serve(moment)
-    try:
-        yield exporter
-    finally:
-        exporter.close()
-
-
-def ask(
-    exporter: Prometheus, path: str = "/metrics", method: str = "GET", **headers: str
-) -> tuple[HTTPResponse, bytes]:
-    """Return a response and its body; header names have "_" for "-"."""
-    connection = HTTPConnection("127.0.0.1", exporter.port, timeout=10)
-    connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    response = connection.getresponse()
-    body = response.read()
-    connection.close()
-    return response, body
-
-
-def wait_for(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def plain(exporter: Prometheus, sent: bytes = b"") -> socket.socket:
-    made = socket.create_connection(("127.0.0.1", exporter.port), timeout=10)
-    made.sendall(sent)
-    return made
 
 
 def test_a_scrape_gets_the_format_it_asks_for() -> None:
@@ -150,99 +95,6 @@ def test_a_header_that_is_too_long_is_refused() -> None:
     """Before there is all of it."""
     with serving() as exporter, plain(exporter, b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 20_000) as client:
         assert b" 400 " in client.recv(1000)
-
-
-def test_a_token_is_wanted_where_there_is_one(tmp_path: Path) -> None:
-    """Whoever has none of them learns nothing, not even what paths there are."""
-    file = tmp_path / "tokens"
-    file.touch(0o600)
-    file.write_text(f"# of Prometheus\n{'f' * 32}\n{TOKEN}\n")
-    with serving(token_file=file) as exporter:
-        assert ask(exporter, Authorization=f"Bearer {TOKEN}")[0].status == 200
-        assert ask(exporter, Authorization=f"bearer {'f' * 32}")[0].status == 200
-        for wrong in ("", "Bearer", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", "Bearer \xff", TOKEN):
-            response, body = ask(exporter, "/other", Authorization=wrong)
-            assert (response.status, response.headers["WWW-Authenticate"]) == (401, 'Bearer realm="tracerd"')
-            assert TOKEN.encode() not in body
-
-
-@pytest.mark.parametrize(
-    ("text", "mode", "sentence"),
-    [
-        (TOKEN, 0o604, "every user may read it"),
-        (TOKEN, 0o602, "every user may write it"),
-        ("short", 0o600, "a token of fewer than 32 characters"),
-        ("# none\n\n", 0o600, "has no token"),
-        (None, 0o600, "cannot be read: No such file"),
-    ],
-)
-@pytest.mark.skipif(os.name != "posix", reason="needs file modes")
-def test_a_bad_token_file_keeps_the_port_closed(tmp_path: Path, text: str | None, mode: int, sentence: str) -> None:
-    """It can be served once the file is right."""
-    file = tmp_path / "tokens"
-    if text is not None:
-        file.write_text(text)
-        file.chmod(mode)
-    exporter = Prometheus(Section(token_file=file).model_copy(update={"listen": "127.0.0.1:0"}), collect)
-    with pytest.raises(ExportError, match=sentence):
-        exporter.serve(moment)
-    assert exporter.port == 0
-    file.write_text(TOKEN)
-    file.chmod(0o600)
-    exporter.serve(moment)
-    assert ask(exporter)[0].status == 401
-    exporter.close()
-
-
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return a certificate for localhost and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
-        "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem"
-    )
-    try:
-        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    return {"certificate": folder / "cert.pem", "key": folder / "key.pem"}
-
-
-def test_with_a_certificate_there_is_only_tls(tls: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plain request and a handshake that is never begun are closed, and counted."""
-    with serving(**tls) as exporter:
-        trusted = ssl.create_default_context(cafile=tls["certificate"])
-        client = HTTPSConnection("127.0.0.1", exporter.port, timeout=10, context=trusted)
-        client.request("GET", "/metrics")
-        assert b"calls_total" in client.getresponse().read()
-        client.close()
-        monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.4)
-        with plain(exporter, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n") as clear, plain(exporter) as silent:
-            assert b"HTTP" not in read(clear) + read(silent)
-        wait_for(lambda: sum(exporter.statistics()[name] for name in ("failed_handshakes", "timed_out")) == 2)
-
-
-def read(client: socket.socket) -> bytes:
-    """Return what comes until the other end closes."""
-    found = b""
-    try:
-        while got := client.recv(1 << 16):
-            found += got
-    except ConnectionError:
-        return found
-    return found
-
-
-@pytest.mark.parametrize("which", ["certificate", "key"])
-def test_a_bad_certificate_keeps_the_port_closed(tmp_path: Path, tls: dict[str, Path], which: str) -> None:
-    wrong = tmp_path / "wrong.pem"
-    for text in (None, "no PEM"):
-        if text:
-            wrong.write_text(text)
-        exporter = Prometheus(Section(**tls | {which: wrong}), collect)
-        with pytest.raises(ExportError, match="certificate or key cannot be used"):
-            exporter.serve(moment)
 
 
 def test_a_port_that_is_taken_is_one_sentence_and_can_be_tried_again() -> None:
@@ -485,27 +337,3 @@ def test_a_wrong_section_is_one_sentence(section: dict[str, Any], sentence: str)
         make(section, "tracerd.toml: exporters.prometheus")
     assert sentence in str(caught.value)
     assert str(caught.value).startswith("tracerd.toml: exporters.prometheus")
-
-
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [
-        ("127.0.0.1:9464", 200), ("localhost", 200), ("[::1]:9464", 200), ("LOCALHOST:1", 200),
-        ("evil.example", 403), ("evil.example:9464", 403), ("127.0.0.1.evil.example", 403), ("", 403),
-    ],
-)  # fmt: skip
-def test_a_port_for_this_machine_answers_to_its_names_only(host: str, status: int) -> None:
-    """A page in a browser here may have its own name lead to this port; it gets nothing."""
-    with serving() as exporter:
-        response, body = ask(exporter, Host=host)
-    assert response.status == status
-    assert (b"local names only" in body) == (status == 403)
-
-
-def test_with_a_token_any_name_will_do(tmp_path: Path) -> None:
-    """Who has it may ask."""
-    file = tmp_path / "token"
-    file.write_text(TOKEN)
-    file.chmod(0o600)
-    with serving(token_file=file) as exporter:
-        assert ask(exporter, Host="evil.example", Authorization=f"Bearer {TOKEN}")[0].status == 200
