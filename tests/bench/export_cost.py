@@ -1,9 +1,9 @@
 """What exporting costs the pumps: `python -m tests.bench.export_cost [SECONDS]`. Needs root.
 
 One daemon with the shipped probes, a process that makes system calls as fast as it can, and exporters switched on and
-off by reloads, in turns: OTLP to a collector here that accepts everything and a scrape of /metrics, each every ten seconds
-(by default it is a minute, and Prometheus scrapes four times in one). Figures are medians over the turns; a ratio below 1
-is what exporting takes.
+off by reloads, in turns: OTLP to a collector here that accepts everything and a scrape of /metrics, each every ten
+seconds (by default it is a minute, and Prometheus scrapes four times in one). Figures are medians over the turns; a
+ratio below 1 is what exporting takes.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def main(seconds: float) -> None:
     sink = ThreadingHTTPServer(("127.0.0.1", 0), _Sink)
     threading.Thread(target=sink.serve_forever, daemon=True).start()
     exporters = (
-        f'[exporters.otlp]\nendpoint = "http://127.0.0.1:{sink.server_port}"\ninterval = "{EVERY:g}s"\nsignals = ["metrics"]\n'
+        f'[exporters.otlp]\nendpoint = "http://127.0.0.1:{sink.server_port}"\ninterval = "{EVERY:g}s"\n'
+        'signals = ["metrics"]\n'
         f'[exporters.prometheus]\nlisten = "127.0.0.1:{PORT}"\n'
     )
     turns: dict[bool, list[Turn]] = {False: [], True: []}
