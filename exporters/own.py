@@ -85,13 +85,14 @@ def _callback(
 
 
 class _Counters:
-    """What instruments told, as series. Totals count since the daemon began; one that is smaller than at the moment
-    before (its probe was replaced) counts since then.
+    """What instruments told, as series. Totals count since the daemon began; one that was not told at the moment
+    before, or is smaller now (its probe was replaced), counts since then.
     """
 
     def __init__(self, *, deltas: bool) -> None:
         self._deltas: dict[str, Deltas] | None = {} if deltas else None
-        self._last: dict[tuple[str, Row], tuple[float, int]] = {}        # value and start
+        self._last: dict[tuple[str, Row], tuple[float, int]] = {}        # value and start, at the moment before
+        self._now: dict[tuple[str, Row], tuple[float, int]] = {}
         self._before_ns = 0
 
     def metric(self, metric: SdkMetric, moment: Moment) -> Metric:
@@ -113,14 +114,16 @@ class _Counters:
 
     def looked(self, moment: Moment) -> None:
         """All instruments have told this moment."""
+        self._last, self._now = self._now, {}
         self._before_ns = moment.taken_ns
 
     def _starts(self, name: str, attributes: Attributes, values: Numbers, moment: Moment) -> Times:
+        fresh = (0.0, self._before_ns or moment.taken_ns - moment.uptime_ns)
         starts = []
         for row, value in zip(attributes.rows, values.tolist(), strict=True):
-            last, start = self._last.get((name, row), (0.0, moment.taken_ns - moment.uptime_ns))
+            last, start = self._last.get((name, row), fresh)
             starts.append(start if value >= last else self._before_ns)
-            self._last[name, row] = value, starts[-1]
+            self._now[name, row] = value, starts[-1]
         return np.array(starts, np.uint64)
 
 

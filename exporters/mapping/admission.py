@@ -6,6 +6,7 @@ has begun in the overflow stays in it, so that no total ever goes back.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ class Admitted:
     places: Places
     attributes: Attributes
     overflowed: int              # groups that share the overflow
+    numbers: Mapping[Row, int]   # of the rows of `attributes`
 
 
 class Admission:
@@ -64,4 +66,6 @@ class Admission:
         places_of = [numbers.get(row, beyond if row in self._outside else -1) for row in grouped.rows]
         table = np.array([*places_of, -1], np.intp)          # the last for entries that are left out: place -1
         rows = (*self._inside, self._overflow) if self._outside else tuple(self._inside)
-        return Admitted(table[grouped.places], Attributes(rows), len(self._outside))
+        if self._outside:
+            numbers[self._overflow] = beyond
+        return Admitted(table[grouped.places], Attributes(rows), len(self._outside), numbers)

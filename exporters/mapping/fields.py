@@ -16,6 +16,7 @@ from tracerd.views.signals import PLACEHOLDER
 
 Read = Callable[[str], Column]
 
+
 def unix_times(times: Column, clock_offset_ns: int) -> Times:
     """Return times of the events' clock as unix ns; what would be before 1970 is 0, which OTLP has for unknown."""
     return np.maximum(times.astype(np.int64) + clock_offset_ns, 0).astype(np.uint64)

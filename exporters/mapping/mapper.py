@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 
@@ -10,6 +11,8 @@ from exporters.mapping.machine import Machine
 from exporters.mapping.series import Metric, Points, ProbeMetrics, Row, Temporality
 from tracerd.signals import MetricSpec
 from tracerd.snapshot import Moment, ProbeMoment, Processes
+
+LOG = logging.getLogger("tracerd.export")
 
 _Key = tuple[str, MetricSpec, str]
 """Probe, metric, and what it is written: constants 1 and True are equal, and told differently."""
@@ -34,10 +37,11 @@ class Mapper:
         wanted = {_key(name, spec) for name, probe in moment.probes.items() for spec in probe.signals.metrics}
         gone = {key: each for key, each in self._following.items() if key not in wanted}
         self._following = {key: each for key, each in self._following.items() if key in wanted}
-        self._failed = {}
-        made = [self._probe(probe, moment.processes) for probe in moment.probes.values() if probe.signals.metrics]
+        failed: dict[tuple[str, str], str] = {}
+        made = [self._probe(each, moment.processes, failed) for each in moment.probes.values() if each.signals.metrics]
         if gone:
             made += self._ends(gone, made, moment.taken_ns)
+        self._failed = failed            # whole: `problem` may be asked by another thread
         self._count(made)
         return [each for each in made if each.metrics]
 
@@ -57,7 +61,9 @@ class Mapper:
             "series_ended": self._statistics["series_ended"] + sum(len(metric.ended) for metric in metrics),
         }
 
-    def _probe(self, probe: ProbeMoment, processes: Processes) -> ProbeMetrics:
+    def _probe(
+        self, probe: ProbeMoment, processes: Processes, failed: dict[tuple[str, str], str]
+    ) -> ProbeMetrics:
         looked: dict[str, list[tuple[MetricSpec, Looked]]] = {}
         taken_ns = 0
         for spec in probe.signals.metrics:
@@ -67,9 +73,10 @@ class Mapper:
             taken_ns = max(taken_ns, snapshot.taken_ns)
             try:
                 found = self._follow(probe.name, spec).look(snapshot, probe.layouts[spec.map], processes)
-            except Exception as error:  # noqa: BLE001  a defect, or a machine that refuses: it costs this metric only
-                self._failed[probe.name, spec.name] = f"{type(error).__name__}: {error}"
-                self._following.pop(_key(probe.name, spec), None)
+            except Exception as error:
+                failed[probe.name, spec.name] = f"{type(error).__name__}: {error}"
+                if (probe.name, spec.name) not in self._failed:
+                    LOG.warning("metric %r of probe %r cannot be made", spec.name, probe.name, exc_info=True)
             else:
                 looked.setdefault(spec.name, []).append((spec, found))
         metrics = tuple(self._metric(each) for each in looked.values())

@@ -72,11 +72,9 @@ class Totals:
         else:
             base = self._follow(self._before, counted, admitted)
         totals = tuple(_sum(counted, admitted, part, base) for part in range(len(counted.parts)))
-        if self._retired:
-            numbers = _numbers(admitted)
-            for row, kept in self._retired.items():
-                for total, more in zip(totals, kept, strict=True):
-                    total[numbers[row]] += more[0]
+        for row, kept in self._retired.items():
+            for total, more in zip(totals, kept, strict=True):
+                total[admitted.numbers[row]] += more
         self._before, self._before_ns = _Look(counted, admitted, base), taken_ns
         return totals, self._times
 
@@ -103,8 +101,7 @@ class Totals:
     def _begin(self, admitted: Admitted, moved_to: frozenset[int]) -> None:
         """Give new series their start, and let go of those that ended. `moved_to` have entries that are not new."""
         rows = admitted.attributes.rows
-        there = set(rows)
-        for row in [row for row in self._starts if row not in there]:
+        for row in [row for row in self._starts if row not in admitted.numbers]:
             del self._starts[row]
             self._retired.pop(row, None)
             self._ended.add(hash(row))
@@ -132,16 +129,15 @@ class Totals:
     def _retire(self, before: _Look, entries: Places, admitted: Admitted) -> None:
         """Keep what entries of the look before had counted, for series that go on without them."""
         rows, counted = before.admitted.attributes.rows, before.counted
-        there = set(admitted.attributes.rows) if len(entries) else set()
         for entry in entries.tolist():
             row = rows[before.admitted.places[entry]]
-            if row not in there:
+            if row not in admitted.numbers:
                 continue
-            kept = self._retired.setdefault(row, _zeros(counted, 1))
+            kept = self._retired.setdefault(row, _zeros(counted))
             for number, (total, cells) in enumerate(zip(kept, counted.parts, strict=True)):
                 had = cells[entry] - (before.base[number][entry] if before.base else cells.dtype.type(0))
                 place = counted.slots[entry] if counted.slots is not None and number == 0 else slice(None)
-                total[0, place] += had[0] if isinstance(place, np.integer) else had
+                total[place] += had[0] if isinstance(place, np.integer) else had
 
 
 def _places_before(before: Bytes, now: Bytes) -> Places:
@@ -159,12 +155,7 @@ def _identities(keys: Bytes) -> list[bytes]:
 
 def _renumbered(before: Admitted, now: Admitted) -> Places:
     """Return the number that each series of before has now, -2 if it is gone; and last, -1 for no series."""
-    numbers = _numbers(now)
-    return np.array([*(numbers.get(row, -2) for row in before.attributes.rows), -1], np.intp)
-
-
-def _numbers(admitted: Admitted) -> dict[Row, int]:
-    return {row: number for number, row in enumerate(admitted.attributes.rows)}
+    return np.array([*(now.numbers.get(row, -2) for row in before.attributes.rows), -1], np.intp)
 
 
 def _shrunk(before: Counted, now: Counted, old: Places, stayed: Places) -> Mask:
@@ -190,10 +181,11 @@ def _base(before: _Look, counted: Counted, stayed: Places, old: Places, moved: M
     return made
 
 
-def _zeros(counted: Counted, series: int) -> list[Cells]:
+def _zeros(counted: Counted) -> list[Cells]:
+    """Return what a series has before anything is counted."""
     first = counted.width or counted.parts[0].shape[1]
     widths = (first, *(part.shape[1] for part in counted.parts[1:]))
-    return [np.zeros((series, width), part.dtype) for part, width in zip(counted.parts, widths, strict=True)]
+    return [np.zeros(width, part.dtype) for part, width in zip(counted.parts, widths, strict=True)]
 
 
 def _sum(counted: Counted, admitted: Admitted, number: int, base: Parts | None) -> Cells:

@@ -52,8 +52,6 @@ def encode(given: Mapping[str, Scalar]) -> bytes:
     return b"".join(block(1, key_value(name, value)) for name, value in given.items())
 
 
-
-
 def _instance() -> str:
     """Return this daemon's id: the same after a restart and a reload, another for another command line or machine."""
     machine = _machine_id()

@@ -45,7 +45,8 @@ class RecordFeed:
     @property
     def lost(self) -> int:
         """Records that found no room to wait, so far."""
-        return self._past_lost + sum(self._lost.values())
+        with self._changing:
+            return self._past_lost + sum(self._lost.values())
 
     def follow(self, loaded: Loaded) -> None:
         """Follow what a probe exports; once, however often it is told."""

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.daemon.api.serving import audit, serving, until
+from tests.self_signed import make_certificate
 from tracerd.daemon.api.settings import ControlSettings
 from tracerd.daemon.api.unix_socket import UnixSocket
 from tracerd.daemon.client import connect, connect_tls
@@ -197,19 +198,12 @@ def test_a_client_goes_on_after_the_daemon_was_started_anew(tmp_path: Path) -> N
 def tls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return a certificate for localhost, its key and a token file."""
     folder = tmp_path_factory.mktemp("tls")
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
-        "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem"
-    )
-    try:
-        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
+    certificate, key = make_certificate(folder)
     (folder / "token").touch(0o600)
     (folder / "token").write_text(f"admin {TOKEN}\nread {READ_TOKEN}\n")
     return {
-        "tcp_listen": "127.0.0.1:0", "tcp_token_file": folder / "token", "tcp_certificate": folder / "cert.pem",
-        "tcp_key": folder / "key.pem",
+        "tcp_listen": "127.0.0.1:0", "tcp_token_file": folder / "token", "tcp_certificate": certificate,
+        "tcp_key": key,
     }
 
 

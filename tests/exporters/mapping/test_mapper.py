@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from exporters.mapping.following import Following
+from exporters.mapping.grouping import Grouping
 from exporters.mapping.mapper import Mapper
 from exporters.mapping.series import Attributes, NumberPoints, Points, Row
 from tests.exporters.mapping.looks import BY_NAME, CALLS, COUNT, Entry, Looks, call, numbers
@@ -101,8 +102,8 @@ def test_each_entry_of_one_name_has_its_own_overflow() -> None:
     }
 
 
-def test_a_metric_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told as a problem, and followed anew when it works again."""
+def test_a_metric_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told as a problem, logged once, and goes on when it works again."""
     broken = replace(COUNT, name="broken")
     resolved = CALLS.resolve(COUNT, broken)
     look = Following.look
@@ -114,13 +115,31 @@ def test_a_metric_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(Following, "look", breaks)
     mapper = Mapper(began_ns=0)
-    (probe,) = mapper.collect(moment_of(resolved, CALLS.snapshot([call(1, 1)])))
-    assert [metric.name for metric in probe.metrics] == ["calls"]
+    for _ in range(2):
+        (probe,) = mapper.collect(moment_of(resolved, CALLS.snapshot([call(1, 1)])))
+        assert [metric.name for metric in probe.metrics] == ["calls"]
+    assert [record.getMessage() for record in caplog.records] == ["metric 'broken' of probe 'p' cannot be made"]
     assert mapper.problem() == "metric 'broken' of probe 'p': ZeroDivisionError: no"
     monkeypatch.setattr(Following, "look", look)
     (probe,) = mapper.collect(moment_of(resolved, CALLS.snapshot([call(1, 1)])))
     assert [metric.name for metric in probe.metrics] == ["calls", "broken"]
     assert mapper.problem() == ""
+
+
+def test_deltas_go_on_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was counted meanwhile is told then, and nothing twice."""
+    looks = Looks(COUNT, temporality="delta")
+    assert looks.totals(call(1, 10)) == {1: 10}
+    group = Grouping.group
+
+    def refuses(*_: Any) -> Any:
+        raise OSError("no")
+
+    monkeypatch.setattr(Grouping, "group", refuses)
+    with pytest.raises(ValueError, match="not enough values"):
+        looks.metric(call(1, 15))                # there is none to tell
+    monkeypatch.setattr(Grouping, "group", group)
+    assert looks.totals(call(1, 17)) == {1: 7}
 
 
 def test_an_attribute_that_is_no_number_is_one_attribute() -> None:

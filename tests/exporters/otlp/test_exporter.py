@@ -104,6 +104,23 @@ def test_what_is_gone_is_told_no_more() -> None:
     assert ("tracerd", "tracerd.event.handled") in sent_metrics(sender)
 
 
+def test_own_totals_of_what_was_replaced_begin_anew() -> None:
+    """A probe that is loaded again, at once or later, has not counted since the daemon began; nothing gone is kept."""
+    sender = Kept()
+    exporter = OtlpExporter(SETTINGS, sender)
+    begun = full_moment()
+    told: list[tuple[int, int]] = []
+    for second, runs in enumerate((9, 12, 3, None, 5)):
+        now = replace(begun, taken_ns=begun.taken_ns + second, uptime_ns=begun.uptime_ns + second)
+        programs = tuple(replace(each, runs=runs) for each in begun.programs) if runs is not None else ()
+        exporter.export(replace(now, programs=programs))
+        metric = sent_metrics(sender).get(("tracerd", "tracerd.program.runs"))
+        sender.requests.clear()
+        told += [(point.as_int, point.start_time_unix_nano) for point in metric.sum.data_points] if metric else []
+    daemon = begun.taken_ns - begun.uptime_ns
+    assert told == [(9, daemon), (12, daemon), (3, begun.taken_ns + 1), (5, begun.taken_ns + 3)]
+
+
 def test_records_become_logs_and_spans() -> None:
     """One ring buffer may be both; what became of the records is counted."""
     ring = Ring({"at": "u64"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import subprocess
 from http.client import HTTPSConnection
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from exporters.prometheus.server import Prometheus
 from exporters.prometheus.settings import Section
 from tests.daemon.moments import moment
 from tests.exporters.prometheus.serving import ask, collect, plain, read, serving, wait_for
+from tests.self_signed import make_certificate
 from tracerd.errors import ExportError
 
 TOKEN = "0123456789abcdef" * 2
@@ -65,16 +65,8 @@ def test_a_bad_token_file_keeps_the_port_closed(tmp_path: Path, text: str | None
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return a certificate for localhost and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
-        "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem"
-    )
-    try:
-        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    return {"certificate": folder / "cert.pem", "key": folder / "key.pem"}
+    certificate, key = make_certificate(tmp_path_factory.mktemp("tls"))
+    return {"certificate": certificate, "key": key}
 
 
 def test_with_a_certificate_there_is_only_tls(tls: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
