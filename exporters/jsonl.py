@@ -56,6 +56,11 @@ class JsonLines:
         self._target = target
         self._unchanged = Unchanged()
 
+    @property
+    def where(self) -> str:
+        """The file."""
+        return "standard output" if self.file is None else str(self.file)
+
     def ready(self) -> None:
         """Open the target.
 

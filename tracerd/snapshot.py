@@ -124,7 +124,11 @@ class RingSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ProgramStatistics:
-    """One program's counts at one moment. `mean_ns` is measured on one run in 64."""
+    """One program's counts at one moment. `mean_ns` is measured on one run in 64.
+
+    `slots` are the timed runs by how long they took: slot i how many took [2**i, 2**(i+1)) ns, slot 0 also 0 ns, the
+    40th all that took longer. Empty slots at the end are left out, so two moments' may differ in length.
+    """
 
     name: str
     engine: str
@@ -135,6 +139,9 @@ class ProgramStatistics:
     verify_seconds: float
     instructions: int
     probe: str = ""
+    timed_runs: int = 0                # one run in 64
+    timed_ns: int = 0                  # all of those together
+    slots: tuple[int, ...] = ()        # of those, by how long they took
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +159,24 @@ class ExporterStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a table's column is. `rate`: its change per second is told; `key`: it is part of what tells rows apart.
+
+    `unit` is one of `views.spec.ColumnSpec`.
+    """
+
+    unit: str = ""
+    rate: bool = False
+    key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """What a user sees: named columns of equal length, in display order."""
+    """What a user sees: named columns of equal length, in display order. Columns without a meaning are as they are."""
 
     name: str
     columns: Mapping[str, Column]
+    meanings: Mapping[str, Meaning] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0

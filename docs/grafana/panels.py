@@ -108,6 +108,29 @@ PROCESSES = Dashboard(
     ),
 )  # fmt: skip
 
+EXECSNOOP = Dashboard(
+    "execsnoop", "tracerd: every process", "How many processes start, end and fail; logs and spans have each of them",
+    "tracerd_execsnoop_starts_total",
+    (
+        number("Starts a second", "cps", "sum(rate(tracerd_execsnoop_starts_total{@}[$__rate_interval]))"),
+        number("Ends a second", "cps", "sum(rate(tracerd_execsnoop_ends_total{@}[$__rate_interval]))"),
+        number("Failures a second", "cps", "sum(rate(tracerd_execsnoop_failures_total{@}[$__rate_interval]))",
+               "Exit codes that are known and not 0"),
+        number("Records dropped a second", "cps", "sum(rate(tracerd_execsnoop_dropped_total{@}[$__rate_interval]))",
+               "They found no room in the ring buffer"),
+        Panel("Starts, ends, failures", "cps", (
+            ("sum(rate(tracerd_execsnoop_starts_total{@}[$__rate_interval]))", "starts"),
+            ("sum(rate(tracerd_execsnoop_ends_total{@}[$__rate_interval]))", "ends"),
+            ("sum(rate(tracerd_execsnoop_failures_total{@}[$__rate_interval]))", "failures")), width=24, height=10),
+        Panel("Starts by machine", "cps", (
+            ("topk(10, sum by (job, instance) (rate(tracerd_execsnoop_starts_total{@}[$__rate_interval])))",
+             "{{instance}}"),)),
+        Panel("Failures by machine", "cps", (
+            ("topk(10, sum by (job, instance) (rate(tracerd_execsnoop_failures_total{@}[$__rate_interval])))",
+             "{{instance}}"),)),
+    ),
+)  # fmt: skip
+
 CHURN = Dashboard(
     "churn", "tracerd: processes that come and go", "What is started over and over, by whom, how it ends",
     "tracerd_churn_starts_total",
@@ -324,4 +347,4 @@ TRACERD = Dashboard(
     ),
 )  # fmt: skip
 
-DASHBOARDS = (SYSCALLS, PROCESSES, CHURN, CONNECTIONS, HOST, ETL_PROCESSES, TRACERD)
+DASHBOARDS = (SYSCALLS, PROCESSES, EXECSNOOP, CHURN, CONNECTIONS, HOST, ETL_PROCESSES, TRACERD)

@@ -39,6 +39,7 @@ class OtlpExporter:
         self._machine = Machine()
         self._mapper = Mapper(settings.temporality, self._machine)
         self._records = RecordMapper(self._machine)
+        self.where = _where(settings)
         self._encoder = MetricsEncoder(self._resource)
         self._own: OwnTelemetry | None = None
         self._spans = OwnSpans() if settings.own_spans and "traces" in self._signals else None
@@ -107,3 +108,11 @@ class OtlpExporter:
             if self._own is not None:
                 self._own.close()
                 self._own = None
+
+
+def _where(settings: Settings) -> str:
+    """Return the targets in words; signals that go to the same place together."""
+    places: dict[str, list[str]] = {}
+    for target in settings.targets:
+        places.setdefault(f"{target.shown} ({target.protocol})", []).append(target.signal)
+    return "; ".join(f"{', '.join(signals)} to {place}" for place, signals in places.items())

@@ -85,6 +85,13 @@ class Prometheus:
         self._serving: _Serving | None = None
         self.port = 0                        # where it listens, while it does
 
+    @property
+    def where(self) -> str:
+        """The address that is scraped; port 0 becomes the one it has."""
+        host, port = split_listen(self._section.listen)
+        scheme = "https" if self._section.certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port or port}{self._section.path}"
+
     def export(self, moment: Moment) -> None:
         """Do nothing: moments are taken when somebody asks."""
 

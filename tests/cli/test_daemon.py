@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.daemon.api.fake import COUNTS, map_info
+from tests.daemon.api.fake import COUNTS, map_info, program
 from tests.daemon.api.serving import Serving, serving
 from tracerd.cli.exits import exit_code
 from tracerd.cli.main import cli
@@ -66,6 +67,7 @@ def test_status_tells_what_runs_what_was_lost_and_what_is_wrong(served: Serving)
     assert "tracerd 0.1.0, up 5.00s: 0 programs" in text
     assert "not ready: probe 'x' is not loaded: no such tracepoint" in text
     assert "syscall:read:enter        10          8     0" in text
+    assert re.search(r"^system +1 +- +- +it broke\nperf +1 +1.50ms +4 of 8.0 MiB$", text, re.MULTILINE)
     document = answer(served, "status")
     assert {"version", "uptime_s", "programs", "maps", "links", "sources", "exporters", "ledger"} <= set(document)
     assert document["ready"] is False
@@ -99,6 +101,28 @@ def test_stats_tell_runs_a_second_and_their_share_of_a_cpu(served: Serving) -> N
     (row,) = answer(served, "prog", "stats", "-i", "0.1")
     assert (row["runs"], row["runs_per_s"], row["cpu_share"]) == (1000, 0, 0)
     assert "runs/s" in printed(served, "prog", "stats", "-i", "0.1")
+
+
+def test_stats_tell_percentiles_of_how_long_runs_took(served: Serving) -> None:
+    """From the timed runs' slots; what `show` prints of them are the same two, not forty numbers."""
+    (row,) = answer(served, "prog", "stats", "-i", "0.1")
+    assert 64 <= row["p50_ns"] < 128
+    assert 512 <= row["p99_ns"] < 1024
+    titles, cells = (line.split() for line in printed(served, "prog", "stats", "-i", "0.1").splitlines())
+    told = {title: cells[titles.index(title)] for title in ("mean", "p50", "p99")}
+    assert told == {"mean": "123ns", "p50": f"{row['p50_ns']}ns", "p99": f"{row['p99_ns']}ns"}
+    shown = dict(line.split(maxsplit=1) for line in printed(served, "prog", "show", "1").splitlines() if " " in line)
+    assert {title: shown[title] for title in told} == told
+    assert "slots" not in shown
+
+
+def test_a_program_without_timed_runs_has_no_percentiles(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dash as for the mean; JSON has 0 for both. So it is with a daemon that does not tell slots."""
+    monkeypatch.setattr(served.host, "programs", lambda: [program(mean_ns=0.0, slots=())])
+    titles, cells = (line.split() for line in printed(served, "prog", "stats", "-i", "0.1").splitlines())
+    assert [cells[titles.index(title)] for title in ("mean", "p50", "p99")] == ["-", "-", "-"]
+    (row,) = answer(served, "prog", "stats", "-i", "0.1")
+    assert (row["mean_ns"], row["p50_ns"], row["p99_ns"]) == (0, 0, 0)
 
 
 def test_a_reload_tells_what_it_changed(served: Serving) -> None:

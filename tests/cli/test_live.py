@@ -12,7 +12,7 @@ from rich.console import Console
 from tracerd.cli import footer, live
 from tracerd.cli.grid import Shown, grid
 from tracerd.cli.main import main
-from tracerd.cli.output import count, duration, print_json, size
+from tracerd.cli.output import print_json
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Ledger, ProgramStatistics, Table
 from tracerd.views.spec import ColumnSpec, ViewSpec
@@ -82,21 +82,6 @@ def test_the_cost_line_tells_runs_time_and_cpu() -> None:
     """20 ms of CPU in 2 s is one percent."""
     line = footer.cost_line(snapshot({})).plain
     assert line == "cost  1 verified programs (jit), 1,000 runs of 250ns, pump 1.0% of one CPU"
-
-
-@pytest.mark.parametrize(
-    ("ns", "text"),
-    [(0, "0ns"), (999, "999ns"), (1000, "1.00µs"), (15_340, "15.3µs"), (999_999_999, "1000ms"), (2.5e9, "2.50s")],
-)
-def test_durations_have_three_figures(ns: float, text: str) -> None:
-    """The unit is the largest that leaves at least one."""
-    assert duration(ns) == text
-
-
-def test_counts_and_sizes_read_easily() -> None:
-    """Thousands apart, binary units."""
-    assert count(1234567) == "1,234,567"
-    assert (size(512), size(1536), size(3 << 20)) == ("512 B", "1.5 KiB", "3.0 MiB")
 
 
 def shown(name: str, rows: int, filled: int) -> Shown:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from tests.daemon.running import RunningDaemon
 from tests.sources.live import start
 from tracerd.daemon.client import Client
+from tracerd.errors import NotFound
 from tracerd.runtime.pins import Pins
 
 
 def total(client: Client) -> int:
-    """Return the pinned count of all getppid calls."""
-    found = next(info for info in client.maps() if info.name == "tally_total")
-    value = client.lookup(found.id, 0)
-    assert isinstance(value, int)
-    return value
+    """Return the pinned count of all getppid calls. Its map has another id when its probe was loaded anew meanwhile."""
+    while True:
+        found = next(info for info in client.maps() if info.name == "tally_total")
+        with suppress(NotFound):
+            value = client.lookup(found.id, 0)
+            assert isinstance(value, int)
+            return value
 
 
 def hammer(calls: int) -> int:

@@ -11,13 +11,14 @@ import pytest
 from tracerd.daemon.api.workers import Workers
 from tracerd.daemon.control import Control
 from tracerd.errors import NotFound
+from tracerd.verifier.job import Options
 
 
 def test_what_somebody_else_removed_meanwhile_is_not_found() -> None:
     """Between the making and the look at what was made another administrator may be faster."""
     host = SimpleNamespace(attach=lambda *_: SimpleNamespace(id=7), pin=lambda *_: None)
     nothing = SimpleNamespace(links=list, pins=list)
-    control = Control(cast(Any, host), cast(Any, nothing), cast(Any, None))
+    control = Control(cast(Any, host), cast(Any, nothing), cast(Any, None), cast(Any, None), Options())
     with pytest.raises(NotFound, match="no link 7: it was made"):
         control.attach(1, "interval:1s")
     with pytest.raises(NotFound, match="no pin 'kept': it was made"):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,8 +20,11 @@ import pytest
 from tests.daemon.running import OBJECTS, TALLY, RunningDaemon, daemon, until
 from tests.daemon.tallies import counted, hammer, total
 from tests.sources.live import need_live_events, start
+from tracerd.daemon.feed import Printed
 from tracerd.errors import Conflict, NotFound, TracerdError
+from tracerd.linux.cpus import online
 from tracerd.runtime.upload import Upload
+from tracerd.sources.perf import PerfOptions
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("perf")]
 
@@ -216,6 +221,47 @@ def test_what_programs_print_is_in_the_log(served: RunningDaemon) -> None:
     printed = [record["message"] for record in records if record["logger"] == "tracerd.printed"]
     assert printed == [f"tick {number}" for number in range(len(printed))]
     assert len(printed) >= 4
+
+
+def test_what_programs_print_is_streamed_to_who_follows_and_logged_as_before(served: RunningDaemon) -> None:
+    """Who comes late gets the last lines first; both get every line once, in order, and so does the log."""
+    client = served.start()
+    client.load(Upload(object=(OBJECTS / "printing.bpf.o").read_bytes(), object_name="printing.bpf.o"))
+    first = client.printed()
+    assert [next(first) for _ in range(5)] == [Printed(f"tick {number}", 0) for number in range(5)]
+    second = client.printed()
+    assert [next(second) for _ in range(10)] == [Printed(f"tick {number}", 0) for number in range(10)]
+    client.unload("printing")
+    assert client.status()["api"]["streams"] == 2
+    served.stop()
+    rest = [[line.line for line in lines] for lines in (first, second)]
+    records = [json.loads(line) for line in served.log.splitlines()]
+    logged = [record["message"] for record in records if record["logger"] == "tracerd.printed"]
+    assert logged == [f"tick {number}" for number in range(len(logged))]
+    assert rest == [logged[5 : 5 + len(rest[0])], logged[10 : 10 + len(rest[1])]]
+
+
+def test_what_end_programs_print_is_in_the_log(served: RunningDaemon) -> None:
+    """Although nothing is looked at any more."""
+    served.probe("printing", OBJECTS / "printing.bpf.o", attach="on_tick=end")
+    served.start()
+    served.stop()
+    printed = [line for line in served.log.splitlines() if "tracerd.printed" in line]
+    assert [json.loads(line)["message"] for line in printed] == ["tick 0"]
+
+
+def test_a_look_tells_the_sources_with_their_rings_and_what_we_may(served: RunningDaemon) -> None:
+    """What the dashboard needs: the ledger's events, where they come from, and how much room there is."""
+    served.probe("tally")
+    client = served.start()
+    look = client.look()
+    (perf,) = look.sources
+    assert (perf.name, perf.links, perf.buffers) == ("perf", 1, len(online()))
+    assert perf.buffer_bytes == PerfOptions().pages * mmap.PAGESIZE
+    assert set(perf.events) == set(client.status()["ledger"])
+    assert (look.pid, look.role, look.ready, look.host) == (served.pid, "admin", True, socket.gethostname())
+    assert [info.name for info in look.programs] == ["on_getppid"]
+    assert [info.name for info in look.exporters] == ["jsonl"]
 
 
 def test_a_stream_of_records_ends_with_its_probe(served: RunningDaemon) -> None:

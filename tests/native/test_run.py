@@ -59,6 +59,25 @@ def test_runs_are_counted_and_one_in_64_is_timed(loaded: list[Loaded]) -> None:
     assert 0 < program.native.sampled_ns < 1_000_000_000
 
 
+def test_timed_runs_are_counted_by_how_long_they_took(loaded: list[Loaded]) -> None:
+    """Only the timed ones, each in one slot: all of them together lie between the slots' bounds."""
+    program = make(loaded, "mov %r0, 0\nexit")
+    for _ in range(64 * 50 + 63):
+        program.run()
+    slots = list(program.native.sampled_slots)
+    assert len(slots) == lib.TR_RUN_SLOTS
+    assert sum(slots) == program.native.sampled_runs == 50
+    least = sum(count << number for number, count in enumerate(slots) if number)
+    most = sum(count * ((2 << number) - 1) for number, count in enumerate(slots))
+    assert least <= program.native.sampled_ns <= most
+
+
+@pytest.mark.parametrize("ns", [0, 1, 2, 3, 1023, 1024, 2**39 - 1, 2**39, 2**40, 2**63, 2**64 - 1])
+def test_a_run_is_counted_in_the_slot_of_its_time(ns: int) -> None:
+    """Slot i from 2**i on, 0 with 1, and what is longer than all slots in the last."""
+    assert lib.tr_run_slot(ns) == min(max(ns.bit_length() - 1, 0), lib.TR_RUN_SLOTS - 1)
+
+
 def test_every_run_gets_its_fuel(loaded: list[Loaded]) -> None:
     """A run that used its fuel up is aborted, returns 0 and takes nothing from the next one."""
     program = make(loaded, "ldxdw %r2, [%r1]\nmov %r0, 7\nadd %r2, -1\njne %r2, 0, -2\nexit", fuel_edges=(3,))

@@ -203,6 +203,26 @@ def test_who_looks_at_what_is_unloaded_is_told(made: Made) -> None:
         view.entries(1)
 
 
+def test_timed_runs_are_in_a_programs_row_and_in_moments(made: Made) -> None:
+    """Whoever looks at a program finds how long its runs took, and so does every exporter."""
+    made.host.apply([Probe("one", TALLY, "interpreter", (), ())])
+    with made.host.loaded[0].used() as live:
+        (program,) = live.programs.values()
+        for _ in range(130):
+            program.executable.run(bytes(program.verified.certificate.context_bytes))
+    (row,), (counted,) = made.look.programs(), made.look.moment().programs
+    assert sum(row.slots) == counted.timed_runs == 2
+    assert counted.slots == row.slots
+    assert counted.timed_ns / counted.timed_runs == counted.mean_ns == row.mean_ns
+
+
+def test_a_moments_tables_tell_what_their_columns_mean(made: Made) -> None:
+    """Also those that no view declares."""
+    made.host.apply([Probe("one", TALLY, "interpreter", (), ())])
+    table = made.look.moment().probes["one"].tables["by_process"]
+    assert [name for name in table.columns if name in table.meanings and table.meanings[name].key] == ["key"]
+
+
 def test_a_pin_that_nobody_has_loaded_is_a_row_and_has_entries(made: Made) -> None:
     """As it was while it was loaded, but for its id; what is damaged is listed too, and says why when it is read."""
     made.host.apply([Probe("one", TALLY, "interpreter", (), ())])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.sources.live import need_live_events, start
-from tests.sources.programs import COUNT, Native
+from tests.sources.programs import COUNT, PRINT, PRINTS, Native
 from tracerd.errors import ConfigError, RunError, SourceError
+from tracerd.linux.cpus import online
 from tracerd.runtime.live import LiveSources
+from tracerd.runtime.objects import SourceInfo
 from tracerd.sources.base import LinkRequest, Pause
 from tracerd.sources.choose import LiveOptions
+from tracerd.sources.perf import PerfOptions
 from tracerd.sources.perf_events import PerfEvents
 from tracerd.sources.system.source import SystemRelink
 from tracerd.sources.ticks import TicksRelink
@@ -251,3 +255,80 @@ def test_a_source_that_cannot_be_opened_again_is_told_and_tried_again(
     ran = stays.program.runs
     time.sleep(0.1)
     assert stays.program.runs > ran
+
+
+def by_name(live: LiveSources) -> dict[str, SourceInfo]:
+    """Return the sources there are by their names."""
+    return {info.name: info for info in live.infos()}
+
+
+def test_sources_tell_their_rings_and_what_links_to_them() -> None:
+    """One a CPU, as large as was asked for; who polls or ticks has none, and who has no links is not there."""
+    need_live_events()
+    live = LiveSources(LiveOptions(perf=PerfOptions(pages=64)), lambda: None)
+    try:
+        assert live.infos() == []
+        two = [link("syscall:getppid:enter"), link("syscall:getppid:enter")]
+        live.relink([*two, link("interval:10ms"), link("process:sample")])
+        infos = by_name(live)
+        assert list(infos) == ["timer", "system", "perf"]
+        perf = infos["perf"]
+        assert (perf.events, perf.links, perf.failure) == (("syscall:getppid:enter",), 2, "")
+        assert (perf.buffers, perf.buffer_bytes) == (len(online()), 64 * mmap.PAGESIZE)
+        for name, event in (("timer", "interval:10ms"), ("system", "process:sample")):
+            told = infos[name]
+            assert (told.events, told.links, told.buffers, told.buffer_bytes) == ((event,), 1, 0, 0)
+        start("hammer(50_000, 0)").wait()
+        assert by_name(live)["perf"].cpu_ns > 0
+        live.relink(two)
+        assert list(by_name(live)) == ["perf"]
+    finally:
+        live.close()
+
+
+def test_every_event_of_the_ledger_has_its_source(live: LiveSources) -> None:
+    """Tracepoints that only help to make process events too: what they lose is lost in the same rings."""
+    live.relink([link("process:start"), link("interval:1s")])
+    events = [event for info in live.infos() for event in info.events]
+    assert sorted(events) == sorted(live.ledger())
+
+
+def test_a_source_that_does_not_run_is_told_with_its_links_and_why(
+    live: LiveSources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no rings and takes no time."""
+    live.relink([link("interval:10ms")])
+
+    def defect(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(TicksRelink, "make", defect)
+        with pytest.raises(ZeroDivisionError):
+            live.relink([*live._placed, link("interval:5ms")])
+    assert live.infos() == [SourceInfo("timer", ("interval:10ms",), 1, failure="a defect")]
+    live.revive()
+    assert by_name(live)["timer"].failure == ""
+
+
+@pytest.mark.parametrize("event", ["begin", "process:sample", "syscall:getppid:enter"])
+def test_printed_lines_that_find_no_room_are_counted_to_the_last(live: LiveSources, event: str) -> None:
+    """Whether in the program's buffer or on the way: taken and lost are all; who follows is told the same."""
+    follower = live.printed.follow()
+    live.relink([link("interval:20ms"), link(event, Native(PRINTS))])
+    if event.startswith("syscall"):
+        start("hammer(1, 0)").wait()
+    taken: list[str] = []
+    lost = 0
+    end = time.monotonic() + 30
+    while not taken or len(taken) + lost < PRINT:
+        assert time.monotonic() < end, (len(taken), lost)
+        lines, more = live.take_printed()
+        taken += lines
+        lost += more
+        time.sleep(0.02)
+    assert set(taken) == {"\x1b[31m!"}
+    assert lost > 0
+    followed, missed = follower.take(0)
+    assert followed[0] == taken[0]
+    assert len(followed) + missed == len(taken) + lost

@@ -107,6 +107,25 @@ turns:
 """ + _END
 
 
+PRINT = 10_000
+PRINTS = f"""
+    r1 = 0x216d31335b6325 ll
+    *(u64 *)(r10 - 8) = r1
+    r6 = {PRINT}
+again:
+    r1 = r10
+    r1 += -8
+    r2 = 8
+    r3 = 27
+    call trace_printk
+    r6 += -1
+    if r6 != 0 goto again
+    r0 = 0
+    exit
+"""
+"""Prints ESC and "[31m!" so often: more than find room, and what a terminal would obey."""
+
+
 FOREVER = """
 loop:
     goto loop

@@ -8,6 +8,7 @@ import msgspec
 
 from tests.verifier.programs import HASH, job
 from tracerd.verifier import Certificate, Job, Options, Refutation, Rejection, analyse, verify
+from tracerd.verifier.report import MOST_VISITS
 
 TWO_FAULTS = """
     r6 = r1
@@ -45,10 +46,23 @@ def test_explain_shows_the_state_before_every_instruction() -> None:
     verdict = analyse(job(text, "tracepoint", options=Options(explain=True)))
     assert isinstance(verdict, Certificate)
     assert len(verdict.log) == 4
-    assert verdict.log[2] == "2: r0 = *(u64 *)(r10 - 0x8)\n    r1=5 [-8:8]=5"
+    assert verdict.log[2] == (2, "r1=5 [-8:8]=5")
     verdict = analyse(job(TWO_FAULTS, "tracepoint", options=Options(explain=True)))
     assert isinstance(verdict, Refutation)
-    assert any(line.startswith("3: ") for line in verdict.log)
+    assert any(at == 3 for at, _ in verdict.log)
+
+
+def test_explain_shows_the_state_that_lacks_something() -> None:
+    """Even where the log has no room for it any more: the loop is passed more often than states are kept."""
+    text = "r1 = 0\nr2 = 0\nagain: r2 += 3\nr1 += 1\nif r1 != 9000 goto again\nr0 = *(u64 *)(r2 + 0)\nexit"
+    verdict = analyse(job(text, "tracepoint", options=Options(explain=True)))
+    assert isinstance(verdict, Refutation)
+    assert verdict.instruction == 5
+    assert "r2=" in verdict.known
+    assert len(verdict.log) <= MOST_VISITS
+    plain = analyse(job(text, "tracepoint"))
+    assert isinstance(plain, Refutation)
+    assert plain.known == ""
 
 
 def test_stack_use_is_told_for_every_function() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tracerd.btf.types import Array, Btf, Composite, Int, Member, Void
 from tracerd.elf.spec import MapSpec
 from tracerd.errors import ConfigError
-from tracerd.snapshot import MapSnapshot
+from tracerd.snapshot import MapSnapshot, Meaning
 from tracerd.views.columns import MapColumns
 from tracerd.views.percentiles import log2_percentile
 from tracerd.views.spec import ColumnSpec, ViewSpec
@@ -111,6 +111,33 @@ def test_a_map_without_views_shows_every_field_with_short_unique_names() -> None
     """The default table names a field without its half of the map where that stays unique."""
     table = build(ViewSpec("calls", "calls"), COLUMNS, TWO_CPUS)
     assert list(table.columns) == ["pid", "nr", "total", "comm", "latency"]
+
+
+def test_a_table_tells_what_its_declared_columns_mean() -> None:
+    """Unit and rate as declared, key by where the column comes from; one that has none of these is left out."""
+    view = ViewSpec(
+        "calls",
+        "calls",
+        (
+            ColumnSpec("who", "key.pid"),
+            ColumnSpec("total", "value.total", unit="ns", rate=True),
+            ColumnSpec("comm", "value.comm"),
+            ColumnSpec("p50", "value.latency", percentile=50, unit="ns"),
+        ),
+        sort="-total",
+    )
+    assert build(view, COLUMNS, TWO_CPUS).meanings == {
+        "who": Meaning(key=True), "total": Meaning("ns", rate=True), "p50": Meaning("ns"),
+    }
+
+
+def test_a_table_without_declared_columns_tells_which_are_its_key() -> None:
+    """Under the names that the columns have, whether they kept the key's half or not."""
+    assert build(ViewSpec("calls", "calls"), COLUMNS, TWO_CPUS).meanings == {
+        "pid": Meaning(key=True), "nr": Meaning(key=True),
+    }
+    bare = MapColumns(MapSpec("calls", 5, 8, 40, 16), None)
+    assert build(ViewSpec("calls", "calls"), bare, TWO_CPUS).meanings == {"key": Meaning(key=True)}
 
 
 def test_an_empty_map_is_an_empty_table() -> None:

@@ -48,6 +48,19 @@ def test_runs_are_counted(choice: EngineChoice) -> None:
         assert maps[0].lookup(bytes(4)) == struct.pack("<Q", 100)
 
 
+def test_timed_runs_are_told_by_how_long_they_took() -> None:
+    """One in 64, without the empty slots at the end; before any was timed there is no mean and no slot."""
+    with prepared(program("r0 = 1\nexit"), INTERPRETER) as (executable, _):
+        before = executable.statistics()
+        assert (before.timed_runs, before.mean_ns, before.slots) == (0, None, ())
+        for _ in range(200):
+            executable.run(b"")
+        after = executable.statistics()
+    assert sum(after.slots) == after.timed_runs == 3
+    assert after.slots[-1] > 0
+    assert after.mean_ns == after.timed_ns / 3
+
+
 @needs_jit
 def test_compiled_code_takes_over_while_events_flow(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the background the interpreter serves; no run is lost or done twice when the entry is exchanged."""

@@ -11,7 +11,7 @@ import click
 
 from tracerd.cli.exits import FAILED
 from tracerd.cli.output import json_option, print_json
-from tracerd.cli.verify import Outcome, all_proved, print_outcome, prove_all, row_of
+from tracerd.cli.verify import print_outcome, row_of
 from tracerd.config import read_probe
 from tracerd.elf.load import load
 from tracerd.elf.spec import ObjectSpec, ProgramSpec
@@ -19,6 +19,7 @@ from tracerd.errors import CompileError, ConfigError
 from tracerd.platforms.linux import LINUX
 from tracerd.runtime.compiler import Built, Compiler, compile_source, find_compiler
 from tracerd.runtime.tables import ProbeViews
+from tracerd.runtime.verification import Outcome, all_proved, prove_all
 from tracerd.sources.names import parse_attach
 
 SOURCE = ".bpf.c"

@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from tracerd.cli.options import ANY_PATH, Global
-from tracerd.cli.output import counted, json_option, print_json, printable
+from tracerd.cli.output import json_option, print_json, printable
 from tracerd.daemon.checks import check, verdict
 from tracerd.daemon.finding import Finding
+from tracerd.views.format import counted
 
 
 @click.command("check")

@@ -9,11 +9,12 @@ import click
 from rich.table import Table
 
 from tracerd.cli import events_trec
-from tracerd.cli.output import count, json_option, print_json, size, text_console
+from tracerd.cli.output import json_option, print_json, text_console
 from tracerd.errors import NotSupported
 from tracerd.sources.etl import EtlFacts, EtlSource, EventCounts
 from tracerd.sources.etl_names import provider_name
 from tracerd.sources.trec.reader import is_trec
+from tracerd.views.format import count, size
 
 
 @click.command("events")

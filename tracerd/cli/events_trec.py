@@ -12,10 +12,11 @@ from rich.text import Text
 from tracerd.btf.header import to_c
 from tracerd.btf.layout import flatten
 from tracerd.btf.types import Btf, Composite
-from tracerd.cli.output import count, ledger_json, print_json, size, text_console
+from tracerd.cli.output import ledger_json, print_json, text_console
 from tracerd.sources.trec.meta import RecordedEvent
 from tracerd.sources.trec.reader import Reader
 from tracerd.sources.trec.source import TrecSource
+from tracerd.views.format import count, size
 
 _TURN_MS = 1000
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from rich.text import Text
 
-from tracerd.cli.output import count, duration, printable
+from tracerd.cli.output import printable
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Ledger
+from tracerd.views.format import count, duration
 
 SHOWN_BYTES = 32
 """Of a ring's last record."""

@@ -11,8 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from tracerd.cli.output import FORMATS, count, printable, size, time_of_day
+from tracerd.cli.output import printable
 from tracerd.snapshot import Column, Table
+from tracerd.views.format import FORMATS, count, size, time_of_day
 from tracerd.views.spec import ColumnSpec, ViewSpec
 
 GAP = 2

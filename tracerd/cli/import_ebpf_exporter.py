@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from tracerd.cli.exits import FAILED
-from tracerd.cli.output import counted, json_option, print_json
+from tracerd.cli.output import json_option, print_json
 from tracerd.config import parse_probe
 from tracerd.config.ebpf_exporter import Converted, convert, read_document, toml_of
 from tracerd.config.strict import read_text
@@ -23,6 +23,7 @@ from tracerd.runtime.locate import source_of
 from tracerd.sources.names import parse_attach
 from tracerd.text import printable
 from tracerd.views.columns import MapColumns
+from tracerd.views.format import counted
 from tracerd.views.signals import resolve
 
 OBJECT = ".bpf.o"

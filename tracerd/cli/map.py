@@ -11,13 +11,14 @@ from typing import Any
 import click
 
 from tracerd.cli.daemon import named, pass_client, shown
-from tracerd.cli.output import Function, json_option, print_json, printable, size
+from tracerd.cli.output import Function, json_option, print_json, printable
 from tracerd.cli.params import NEGATIVE, no_option
 from tracerd.cli.rows import Cell, print_fields, print_rows
 from tracerd.daemon.client import Client
 from tracerd.errors import NotFound, UnfitValue
 from tracerd.runtime.objects import MapInfo
 from tracerd.text import cut
+from tracerd.views.format import size
 
 
 @click.group("map")

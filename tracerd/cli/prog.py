@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 
 from tracerd.cli.options import pass_integrity
-from tracerd.cli.output import duration, json_option, print_json
+from tracerd.cli.output import json_option, print_json
 from tracerd.cli.prog_daemon import COMMANDS
 from tracerd.cli.run import engine_option
-from tracerd.cli.verify import program_type, selected_programs
 from tracerd.elf.load import load
 from tracerd.elf.spec import ObjectSpec, ProgramSpec
 from tracerd.errors import ConfigError, RunError
@@ -18,6 +17,8 @@ from tracerd.isa.disassemble import disassemble
 from tracerd.platforms.linux import LINUX
 from tracerd.runtime.locate import locate
 from tracerd.runtime.trial import Trial, try_out
+from tracerd.runtime.verification import program_type, selected_programs
+from tracerd.views.format import duration
 from tracerd.vm.policy import Asked, Integrity
 
 

@@ -10,12 +10,13 @@ from datetime import datetime
 import click
 
 from tracerd.cli.daemon import named, pass_client
-from tracerd.cli.output import duration, json_option, print_json, printable
+from tracerd.cli.output import json_option, print_json, printable
 from tracerd.cli.params import FiniteRange
 from tracerd.cli.rows import Cell, print_fields, print_rows
-from tracerd.cli.upload import upload_of
 from tracerd.daemon.client import Client
+from tracerd.daemon.uploading import upload_of
 from tracerd.runtime.objects import ProgramInfo
+from tracerd.views.format import duration
 
 
 @click.command("list")
@@ -55,8 +56,9 @@ def show(client: Client, program: str, disasm: bool, source: bool, as_json: bool
     fields = asdict(found) | {
         "loaded_ns": loaded, "mean_ns": mean_of(found), "verify_seconds": duration(found.verify_seconds * 1e9),
     }
+    del fields["slots"]
     names = {"loaded_ns": "loaded", "mean_ns": "mean", "verify_seconds": "proved in"}
-    print_fields({names.get(name, name): value for name, value in fields.items()})
+    print_fields({names.get(name, name): value for name, value in fields.items()} | _percentiles(found))
     for line in listing["lines"] if listing else ():
         if line["source"]:
             click.echo(f"; {printable(line['source'])}")
@@ -102,19 +104,28 @@ def unload(client: Client, probe: str, as_json: bool) -> None:
 @json_option
 @pass_client
 def stats(client: Client, interval: float, as_json: bool) -> None:
-    """Show how often the daemon's programs run and what they cost, over an interval."""
+    """Show how often the daemon's programs run and what they cost, over an interval.
+
+    How long a run takes is measured on one in 64, since the program was loaded; a percentile is at most a factor of two
+    off.
+    """
     before, began = {each.id: each for each in client.programs()}, time.monotonic()
     time.sleep(interval)
     after, seconds = client.programs(), time.monotonic() - began
     rates = {each.id: _rate(before.get(each.id), each, seconds) for each in after}
     if as_json:
-        shares = {each.id: _share(each, rates[each.id]) for each in after}
-        print_json([{**asdict(each), "runs_per_s": rates[each.id], "cpu_share": shares[each.id]} for each in after])
+        print_json([
+            {
+                **asdict(each), "runs_per_s": rates[each.id], "cpu_share": _share(each, rates[each.id]),
+                "p50_ns": percentile_of(each, 50), "p99_ns": percentile_of(each, 99),
+            }
+            for each in after
+        ])
         return
     rows: list[Mapping[str, Cell]] = [
         {
             "id": each.id, "probe": each.probe, "name": each.name, "engine": each.engine, "runs": each.runs,
-            "runs/s": round(rates[each.id]), "mean": mean_of(each),
+            "runs/s": round(rates[each.id]), "mean": mean_of(each), **_percentiles(each),
             "of a CPU": f"{_share(each, rates[each.id]):.2%}", "aborted": each.aborted,
         }
         for each in after
@@ -142,3 +153,21 @@ COMMANDS = (list_command, show, load, unload, stats)
 def mean_of(program: ProgramInfo) -> str:
     """Return how long a run took; "-" where none was measured, which is one in 64."""
     return duration(program.mean_ns) if program.mean_ns else "-"
+
+
+def percentile_of(program: ProgramInfo, percent: float) -> int:
+    """Return how many ns such a share of the measured runs took at most; 0 where none was measured."""
+    if not program.slots:
+        return 0
+    import numpy as np  # takes longer to import than most commands of the daemon take
+
+    from tracerd.views.percentiles import log2_percentile
+
+    return int(log2_percentile(np.array([program.slots], dtype=np.uint64), percent)[0])
+
+
+def _percentiles(program: ProgramInfo) -> dict[str, Cell]:
+    return {
+        name: duration(percentile_of(program, percent)) if program.slots else "-"
+        for name, percent in (("p50", 50), ("p99", 99))
+    }

@@ -12,7 +12,7 @@ from tracerd.cli import params
 from tracerd.cli.footer import ledger_line, via_lines
 from tracerd.cli.interrupt import Interrupt, interruptible
 from tracerd.cli.live_options import live_options
-from tracerd.cli.output import count, json_option, ledger_json, print_json, printable, size, text_console
+from tracerd.cli.output import json_option, ledger_json, print_json, printable, text_console
 from tracerd.cli.params import When
 from tracerd.errors import ConfigError
 from tracerd.runtime.locate import locate, shipped_probes
@@ -21,6 +21,7 @@ from tracerd.runtime.recording import Recording, RecordOptions, Summary
 from tracerd.sources.choose import LiveOptions
 from tracerd.sources.trec.format import Codec
 from tracerd.sources.trec.recorder import NEVER, Filter
+from tracerd.views.format import count, size
 
 
 @click.command("record")

@@ -17,7 +17,7 @@ from tracerd.cli.grid import grid
 from tracerd.cli.interrupt import Interrupt, interruptible
 from tracerd.cli.live_options import live_options
 from tracerd.cli.options import pass_integrity
-from tracerd.cli.output import counted, duration, json_option, ledger_json, print_json, printable, text_console
+from tracerd.cli.output import json_option, ledger_json, print_json, printable, text_console
 from tracerd.cli.params import FiniteRange
 from tracerd.config import Probe
 from tracerd.errors import NotPermitted, NotSupported, SourceError
@@ -26,6 +26,7 @@ from tracerd.runtime.locate import locate, shipped_probes
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Table
 from tracerd.sources.choose import LiveOptions
+from tracerd.views.format import counted, duration
 from tracerd.vm.policy import Asked, Integrity
 
 engine_option = click.option(

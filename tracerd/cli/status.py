@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from tracerd.cli.daemon import pass_client
-from tracerd.cli.output import counted, duration, json_option, print_json, printable
+from tracerd.cli.output import json_option, print_json, printable
 from tracerd.cli.rows import print_rows
 from tracerd.daemon.client import Client
+from tracerd.views.format import counted, duration, size
 
 
 @click.command("status")
@@ -30,6 +31,7 @@ def command(client: Client, as_json: bool) -> None:
     for note in status.get("notes", ()):
         click.echo(f"note: {printable(note)}")
     _section("programs", [_program(row) for row in status["programs"]])
+    _section("sources", [_source(row) for row in status.get("pumps", ())])
     _section("events", [_balance(event, row) for event, row in status["ledger"].items()])
     _section("exporters", [_exporter(row) for row in status["exporters"]])
 
@@ -44,6 +46,14 @@ def _program(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": row["id"], "probe": row["probe"], "name": row["name"], "engine": row["engine"], "runs": row["runs"],
         "aborted": row["aborted"], "mean": duration(row["mean_ns"]) if row["mean_ns"] else "-",
+    }
+
+
+def _source(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": row["name"], "links": row["links"], "cpu": duration(row["cpu_ns"]) if row["cpu_ns"] else "-",
+        "rings": f"{row['buffers']} of {size(row['buffer_bytes'])}" if row["buffers"] else "-",
+        "problem": row["failure"],
     }
 
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from tracerd.cli.exits import FAILED
-from tracerd.cli.output import json_option, print_json
+from tracerd.cli.output import json_option, print_json, printable
 from tracerd.elf.load import load
 from tracerd.elf.spec import ObjectSpec, ProgramSpec
-from tracerd.errors import ConfigError, VerifierUnavailable
+from tracerd.isa.disassemble import format_instruction
 from tracerd.platforms import PLATFORMS
-from tracerd.platforms.model import Platform, ProgramType
-from tracerd.verifier.job import Options, Rejection, VerifiedProgram
-from tracerd.verifier.prepare import make_job
-from tracerd.verifier.sandbox import Verifier
-
-Outcome = VerifiedProgram | Rejection | VerifierUnavailable
+from tracerd.runtime.listing import line_text
+from tracerd.runtime.verification import Outcome, all_proved, program_type, prove_all, selected_programs
+from tracerd.verifier.job import Options, Rejection, VerifiedProgram, Visit
 
 
 @click.command("verify")
@@ -28,7 +24,9 @@ Outcome = VerifiedProgram | Rejection | VerifierUnavailable
 @click.option("--type", "type_name", help="Program type, where the section's name does not tell.")
 @click.option("--platform", "platform_name", type=click.Choice(sorted(PLATFORMS)), default="linux")
 @click.option("--no-fuel", is_flag=True, help="Reject loops without a proved bound instead of giving them fuel.")
-@click.option("--explain", is_flag=True, help="Print what was known before every instruction.")
+@click.option(
+    "--explain", is_flag=True, help="Print what made the value that is refused, and what was known at each instruction."
+)
 @json_option
 def command(
     obj: Path, name: str | None, type_name: str | None, platform_name: str, no_fuel: bool, explain: bool, as_json: bool
@@ -42,87 +40,57 @@ def command(
     if as_json:
         print_json([row_of(spec, program, outcome) for program, outcome in outcomes])
     else:
-        for _, outcome in outcomes:
-            print_outcome(outcome, explain)
+        for program, outcome in outcomes:
+            print_outcome(outcome)
+            if explain:
+                print_explanation(program, outcome)
     if not all_proved(outcomes):
         sys.exit(FAILED)
 
 
-def prove_all(
-    spec: ObjectSpec,
-    programs: Sequence[ProgramSpec],
-    platform: Platform,
-    kind: ProgramType | None = None,
-    options: Options | None = None,
-) -> list[tuple[ProgramSpec, Outcome]]:
-    """Prove programs of one object in one verifier process; a failure of one does not stop the others."""
-    options = options or Options()
-    with Verifier(options.memory_mb) as verifier:
-        return [(program, _prove(verifier, spec, program, platform, kind, options)) for program in programs]
+def print_outcome(outcome: Outcome) -> None:
+    """Print one program's proof or refusal, one line."""
+    if not isinstance(outcome, VerifiedProgram):
+        click.echo(printable(str(outcome)))
+        return
+    proof = outcome.certificate
+    ending = "terminates" if proof.terminates else f"needs fuel at {len(proof.fuel_edges)} back-edges"
+    click.echo(
+        f"{outcome.job.program}: accepted ({outcome.job.type}, {proof.instructions} instructions, "
+        f"{proof.seconds * 1e3:.1f} ms, {proof.peak_mb:.0f} MB, {ending})"
+    )
 
 
-def all_proved(outcomes: Sequence[tuple[ProgramSpec, Outcome]]) -> bool:
-    """Return whether every program was proved safe."""
-    return all(isinstance(outcome, VerifiedProgram) for _, outcome in outcomes)
-
-
-def selected_programs(spec: ObjectSpec, name: str | None) -> tuple[ProgramSpec, ...]:
-    """Return all programs of an object, or the named one.
-
-    Raises:
-        ConfigError: there is no program of that name, or none at all.
-    """
-    if name is None and spec.programs:
-        return spec.programs
-    found = tuple(program for program in spec.programs if program.name == name)
-    if not found:
-        names = ", ".join(program.name for program in spec.programs) or "none"
-        raise ConfigError(spec.path, f"has no program {name!r}; it has: {names}" if name else "has no programs")
-    return found
-
-
-def program_type(platform: Platform, name: str) -> ProgramType:
-    """Return a platform's program type by name.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    found = platform.type_by_name.get(name)
-    if found is None:
-        raise ConfigError("--type", f"unknown program type {name!r}; valid: {', '.join(platform.type_by_name)}")
-    return found
-
-
-def _prove(
-    verifier: Verifier,
-    spec: ObjectSpec,
-    program: ProgramSpec,
-    platform: Platform,
-    kind: ProgramType | None,
-    options: Options,
-) -> Outcome:
-    job = make_job(spec, program, platform, kind, options)
-    try:
-        return verifier.verify(job)
-    except VerifierUnavailable as fault:
-        return fault
-
-
-def print_outcome(outcome: Outcome, explain: bool = False) -> None:
-    """Print one program's proof or refusal, one line; with `explain` what was known before every instruction."""
+def print_explanation(program: ProgramSpec, outcome: Outcome) -> None:
+    """Print what made a refused value, with source lines, then what was known before every instruction."""
+    log: tuple[Visit, ...] = ()
     if isinstance(outcome, VerifiedProgram):
-        proof = outcome.certificate
-        ending = "terminates" if proof.terminates else f"needs fuel at {len(proof.fuel_edges)} back-edges"
-        click.echo(
-            f"{outcome.job.program}: accepted ({outcome.job.type}, {proof.instructions} instructions, "
-            f"{proof.seconds * 1e3:.1f} ms, {proof.peak_mb:.0f} MB, {ending})"
-        )
-        log: tuple[str, ...] = proof.log
-    else:
-        click.echo(str(outcome))
-        log = outcome.refutation.log if isinstance(outcome, Rejection) else ()
-    if explain:
-        click.echo("\n".join(f"  {line}" for line in log))
+        log = outcome.certificate.log
+    elif isinstance(outcome, Rejection):
+        log = outcome.refutation.log
+        _print_slice(program, outcome)
+    for at, known in log:
+        click.echo(f"  {at}: {format_instruction(program.instructions[at], at)}\n    {known}")
+
+
+def _print_slice(program: ProgramSpec, rejection: Rejection) -> None:
+    """Print the instructions of a slice, each line of source before the first one that comes from it."""
+    refutation = rejection.refutation
+    if not refutation.slice:
+        return
+    click.echo(f"  what made {rejection.register}:" if rejection.register else "  how it came to that:")
+    shown = ""
+    for at in refutation.slice:
+        line = program.line_of(at)
+        text = line_text(line) if line else ""
+        if text and text != shown:
+            click.echo(f"          ; {printable(text)}")
+        shown = text
+        mark = ">" if at == rejection.instruction else " "
+        click.echo(f"  {mark} {at:>5}: {format_instruction(program.instructions[at], at)}")
+    if refutation.known:
+        click.echo(f"  known there: {refutation.known}")
+    click.echo("  what was known before each instruction:")
 
 
 def row_of(spec: ObjectSpec, program: ProgramSpec, outcome: Outcome) -> dict[str, object]:
@@ -135,7 +103,11 @@ def row_of(spec: ObjectSpec, program: ProgramSpec, outcome: Outcome) -> dict[str
         "verdict": "error",
         "reason": "",
         "instruction": None,
+        "register": "",
+        "need": "",
+        "have": "",
         "source": None,
+        "slice": [],
         "instructions": len(program.instructions),
         "seconds": 0.0,
         "peak_mb": 0.0,
@@ -158,7 +130,11 @@ def row_of(spec: ObjectSpec, program: ProgramSpec, outcome: Outcome) -> dict[str
             "verdict": "reject",
             "reason": outcome.reason,
             "instruction": outcome.instruction,
+            "register": outcome.register,
+            "need": outcome.need,
+            "have": outcome.have,
             "source": {"file": source.file, "line": source.line, "text": source.text} if source else None,
+            "slice": list(outcome.refutation.slice),
             "seconds": outcome.refutation.seconds,
             "peak_mb": outcome.refutation.peak_mb,
         }

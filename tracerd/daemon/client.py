@@ -12,14 +12,17 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracerd.daemon.client_errors import raised
-from tracerd.daemon.client_http import SOCKET, Connection, Endpoint, local, over_tls
+from tracerd.daemon.client_events import events
+from tracerd.daemon.client_http import ANSWER_SECONDS, SOCKET, Connection, Endpoint, local, over_tls
+from tracerd.daemon.client_look import look_of
 from tracerd.daemon.client_rows import row, rows
+from tracerd.daemon.feed import Look, Printed, Record, Verification
 from tracerd.errors import RunError
 from tracerd.runtime.objects import Changes, LinkInfo, MapInfo, PinInfo, ProbeInfo, ProgramInfo
 
@@ -51,20 +54,13 @@ def connect_tls(address: str, token: str, certificate: Path | None = None) -> Cl
     return Client(over_tls(address, token, certificate))
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record of a ring buffer; `lost` is how many this reader has missed so far."""
-
-    value: object
-    lost: int
-
-
 class Client:
     """One daemon. Requests share a connection, streams have their own."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._connection = Connection(endpoint)
+        self._streams: set[Connection] = set()
 
     def __enter__(self) -> Client:
         return self
@@ -72,13 +68,27 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def name(self) -> str:
+        """Where the daemon is, for people."""
+        return self._endpoint.name
+
     def close(self) -> None:
-        """Close the connection; a later request opens another."""
+        """Close the connection, and end its streams, also those that another thread waits for.
+
+        A later request opens another connection.
+        """
         self._connection.close()
+        for stream in tuple(self._streams):
+            stream.break_off()
 
     def status(self) -> Json:
         """Return what runs and what it lost (DESIGN §11)."""
         return dict(self._json("GET", "/v1/status"))
+
+    def look(self) -> Look:
+        """Return what the daemon says of itself, and what this client may do there."""
+        return look_of(self.status())
 
     def ready(self) -> tuple[bool, list[str]]:
         """Return whether the daemon does all it was asked to, and why not."""
@@ -103,6 +113,16 @@ class Client:
         if upload.object:
             body |= {"object": b64encode(upload.object).decode(), "object_name": upload.object_name}
         return row(ProbeInfo, self._json("POST", "/v1/probes", body))
+
+    def verify(self, upload: Upload) -> list[Verification]:
+        """Have an object's programs proved, and nothing loaded. Its probe.toml, if it has one, says nothing of that."""
+        from tracerd.daemon.client_verify import verifications  # of all commands the dashboard alone needs it
+
+        if upload.name is not None:
+            body: Json = {"name": upload.name}
+        else:
+            body = {"object": b64encode(upload.object).decode(), "object_name": upload.object_name}
+        return verifications(self._json("POST", "/v1/verify", body))
 
     def unload(self, probe: str) -> None:
         """Unload a probe that was loaded at run time."""
@@ -184,7 +204,7 @@ class Client:
         from tracerd.snapshot import Table  # numpy takes longer to import than most requests take
 
         (block,) = self._blocks(f"/v1/tables/{_quoted(probe)}/{_quoted(table)}")
-        return Table(block.name, block.columns)
+        return Table(block.name, block.columns, block.meanings)
 
     def moments(self, interval: float = 1.0) -> Iterator[Moment]:
         """Yield what the daemon has collected, again and again: the newest there is whenever the next is asked for.
@@ -193,25 +213,38 @@ class Client:
         """
         from tracerd.daemon import client_moments
 
-        with closing(Connection(self._endpoint)) as connection:
-            stream = connection.request("GET", f"/v1/stream/moments?interval={interval}", accept=_COLUMNS)
-            if stream.status != 200:
-                raise raised(stream.read(), stream.status)
+        patience = ANSWER_SECONDS + interval
+        with self._stream(f"/v1/stream/moments?interval={interval}", _COLUMNS, patience) as stream:
             yield from client_moments.moments(stream)
 
     def records(self, map_id: int) -> Iterator[Record]:
         """Yield a ring buffer's records from now on."""
-        with closing(Connection(self._endpoint)) as connection:
-            stream = connection.request("GET", f"/v1/stream/rings/{map_id}", accept="text/event-stream")
-            if stream.status != 200:
-                raise raised(stream.read(), stream.status)
-            lost = 0
-            for line in iter(stream.readline, b""):
-                if line.startswith(b"data: "):
-                    data = json.loads(line[6:])
-                    lost = data.get("lost", lost)
-                    if "record" in data:
-                        yield Record(data["record"], lost)
+        for data, lost in self._events(f"/v1/stream/rings/{map_id}"):
+            if "record" in data:
+                yield Record(data["record"], lost)
+
+    def printed(self) -> Iterator[Printed]:
+        """Yield what programs print: the last lines that there are, then what comes."""
+        for data, lost in self._events("/v1/stream/printed"):
+            if "line" in data:
+                yield Printed(data["line"], lost)
+
+    def _events(self, path: str) -> Iterator[tuple[Json, int]]:
+        with self._stream(path, "text/event-stream") as stream:
+            yield from events(stream)
+
+    @contextmanager
+    def _stream(self, path: str, accept: str, patience: float = ANSWER_SECONDS) -> Iterator[HTTPResponse]:
+        """Begin a stream, which has a connection of its own; it ends with `close`."""
+        with closing(Connection(self._endpoint, patience)) as connection:
+            self._streams.add(connection)
+            try:
+                stream = connection.request("GET", path, accept=accept)
+                if stream.status != 200:
+                    raise raised(stream.read(), stream.status)
+                yield stream
+            finally:
+                self._streams.discard(connection)
 
     def _blocks(self, path: str) -> Any:
         from tracerd.daemon import columns

@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,15 +60,16 @@ def over_tls(address: str, token: str, certificate: Path | None) -> Endpoint:
 
 
 class _Unix(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float) -> None:
         super().__init__("localhost", timeout=CONNECT_SECONDS)
         self._path = path
+        self._patience = patience
 
     def connect(self) -> None:
         opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._knock(opened)
-            opened.settimeout(ANSWER_SECONDS)
+            opened.settimeout(self._patience)
         except BaseException:
             opened.close()
             raise
@@ -86,18 +88,21 @@ class _Unix(http.client.HTTPConnection):
                 time.sleep(0.01)
 
 
-def _tls(endpoint: Endpoint) -> http.client.HTTPSConnection:
+def _tls(endpoint: Endpoint, patience: float) -> http.client.HTTPSConnection:
     context = ssl.create_default_context(cafile=endpoint.certificate)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return http.client.HTTPSConnection(endpoint.host, endpoint.port, timeout=ANSWER_SECONDS, context=context)
+    return http.client.HTTPSConnection(endpoint.host, endpoint.port, timeout=patience, context=context)
 
 
 class Connection:
     """One kept-alive connection, opened when it is needed and again when the daemon has closed it meanwhile."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, patience: float = ANSWER_SECONDS) -> None:
+        """`patience`: seconds that nothing may come in; of a stream, longer than it is silent."""
         self._endpoint = endpoint
+        self._patience = patience
         self._http: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None        # its own, of the last request: a stream takes it over
         self._used = 0.0
 
     def close(self) -> None:
@@ -105,6 +110,13 @@ class Connection:
         if self._http is not None:
             self._http.close()
             self._http = None
+
+    def break_off(self) -> None:
+        """End what it waits for: a thread that reads an answer gets its end."""
+        opened = self._socket
+        if opened is not None:
+            with suppress(OSError):                      # it has ended already
+                opened.shutdown(socket.SHUT_RDWR)
 
     def request(
         self, method: str, path: str, body: bytes | None = None, accept: str = "application/json"
@@ -152,7 +164,8 @@ class Connection:
 
     def _sent(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> http.client.HTTPResponse:
         if self._http is None:
-            self._http = _Unix(self._endpoint.path) if self._endpoint.path else _tls(self._endpoint)
+            path_of, patience = self._endpoint.path, self._patience
+            self._http = _Unix(path_of, patience) if path_of else _tls(self._endpoint, patience)
         opened = self._http                              # another thread may close us meanwhile
         try:
             opened.request(method, path, body, dict(headers))
@@ -160,6 +173,7 @@ class Connection:
             # It may have answered before it closed: "too many connections" is said at once.
             if opened.sock is None:
                 raise
+        self._socket = opened.sock
         answer = opened.getresponse()
         self._used = time.monotonic()
         return answer
@@ -171,7 +185,7 @@ class Connection:
         if isinstance(error, FileNotFoundError | ConnectionRefusedError | NotADirectoryError):
             return NoDaemon(name)
         if isinstance(error, TimeoutError):
-            return RunError(name, f"the daemon does not answer within {ANSWER_SECONDS:g} s")
+            return RunError(name, f"the daemon does not answer within {self._patience:g} s")
         return self._gone(error)
 
     def _gone(self, error: Exception) -> TracerdError:

@@ -9,7 +9,15 @@ from typing import Any
 from tracerd.daemon import columns
 from tracerd.daemon.client_rows import row, rows
 from tracerd.errors import RunError
-from tracerd.snapshot import Ledger, Moment, ProbeMoment, ProgramStatistics, RingSnapshot, Table
+from tracerd.snapshot import (
+    ExporterStatistics,
+    Ledger,
+    Moment,
+    ProbeMoment,
+    ProgramStatistics,
+    RingSnapshot,
+    Table,
+)
 
 
 def moments(stream: HTTPResponse) -> Iterator[Moment]:
@@ -35,13 +43,14 @@ def _moment(header: dict[str, Any], blocks: list[columns.Block]) -> Moment:
             programs=tuple(rows(ProgramStatistics, header["programs"])),
             ledger={event: row(Ledger, balance) for event, balance in header["ledger"].items()},
             own=header["own"],
+            exporters=tuple(rows(ExporterStatistics, header.get("exporters", ()))),    # an older daemon tells of none
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError("stream", f"is of another version: {error}") from error
 
 
 def _probe(name: str, header: dict[str, Any], blocks: list[columns.Block]) -> ProbeMoment:
-    tables = {block.name: Table(block.name, block.columns) for block in blocks if block.probe == name}
+    tables = {block.name: Table(block.name, block.columns, block.meanings) for block in blocks if block.probe == name}
     rings = {
         ring["name"]: RingSnapshot(ring["name"], ring["records"], ring["dropped"], ())
         for ring in header["rings"]

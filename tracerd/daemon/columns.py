@@ -8,7 +8,8 @@
 
 Numbers are little-endian, rows one after the other. Text is a buffer of uint32 numbers, one a row, and `words`: the
 distinct texts as a JSON array. Most texts come often (names of processes and calls), so this is both the shortest and
-the fastest form: each distinct text is encoded once, and decoded once.
+the fastest form: each distinct text is encoded once, and decoded once. A column's description also has what the column
+means, where that is known (`tracerd.snapshot.Meaning`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import json
 import struct
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from itertools import count
 from typing import Any
 
@@ -26,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracerd.errors import RunError
+from tracerd.snapshot import Meaning
 
 MAGIC = b"TRCOLS1\n"
 HEAD = struct.Struct("<8sQQ")
@@ -33,6 +35,8 @@ MOST_BYTES = 1 << 30
 """A document that claims to be larger is damaged."""
 
 _NUMBERS = "biuf"
+_NO_MEANING = Meaning()
+_MEANINGS = {each.name for each in fields(Meaning)}
 
 Array = npt.NDArray[np.generic]
 
@@ -44,6 +48,7 @@ class Block:
     name: str
     columns: Mapping[str, Array]
     probe: str = ""
+    meanings: Mapping[str, Meaning] = field(default_factory=dict)     # of columns that have one
 
 
 def encode(about: Mapping[str, object], blocks: Sequence[Block]) -> bytes:
@@ -64,12 +69,18 @@ def encode(about: Mapping[str, object], blocks: Sequence[Block]) -> bytes:
     for block in blocks:
         described = []
         for name, column in block.columns.items():
-            described.append({"name": name, "shape": list(column.shape), **_column(column, place)})
+            meaning = _said(block.meanings.get(name, _NO_MEANING))
+            described.append({"name": name, "shape": list(column.shape), **meaning, **_column(column, place)})
         rows = len(next(iter(block.columns.values()))) if block.columns else 0
         tables.append({"probe": block.probe, "name": block.name, "rows": rows, "columns": described})
     header = msgspec.json.encode({**about, "tables": tables}, enc_hook=plain)
     header += b" " * (-len(header) % 8)
     return b"".join((HEAD.pack(MAGIC, len(header), HEAD.size + len(header) + used), header, *buffers))
+
+
+def _said(meaning: Meaning) -> dict[str, object]:
+    """Return what a meaning says, without what it leaves open."""
+    return {name: value for name, value in asdict(meaning).items() if value}
 
 
 def _column(column: Array, place: Any) -> dict[str, object]:
@@ -149,7 +160,12 @@ def sizes(head: bytes) -> tuple[int, int]:
 
 def _block(table: Mapping[str, Any], body: memoryview) -> Block:
     columns = {each["name"]: _read(each, body) for each in table["columns"]}
-    return Block(table["name"], columns, table["probe"])
+    meanings = {each["name"]: _meaning(each) for each in table["columns"] if not _MEANINGS.isdisjoint(each)}
+    return Block(table["name"], columns, table["probe"], meanings)
+
+
+def _meaning(column: Mapping[str, Any]) -> Meaning:
+    return Meaning(str(column.get("unit", "")), bool(column.get("rate")), bool(column.get("key")))
 
 
 def _read(column: Mapping[str, Any], body: memoryview) -> Array:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from tracerd.daemon.feed import Verification
+from tracerd.daemon.verification import verifications
 from tracerd.elf.spec import ProgramSpec
 from tracerd.errors import NotFound
 from tracerd.runtime.host import Host
-from tracerd.runtime.inspect import Inspector, TypedFollower
+from tracerd.runtime.inspect import Inspector
 from tracerd.runtime.map_view import MapView
 from tracerd.runtime.objects import Changes, LinkInfo, MapInfo, PinInfo, ProbeInfo, ProgramInfo
+from tracerd.runtime.printed import PrintedFollower
+from tracerd.runtime.ring_types import TypedFollower
 from tracerd.runtime.upload import Upload
 from tracerd.snapshot import Moment, Table
-from tracerd.verifier.job import VerifiedProgram
+from tracerd.verifier.job import Options, VerifiedProgram
+from tracerd.verifier.verdict import Prover
 from tracerd.views.spec import ViewSpec
 
 Row = TypeVar("Row")
@@ -22,10 +27,15 @@ Row = TypeVar("Row")
 class Control:
     """One object for all of it. Thread-safe; every method may block, changes for as long as a proof takes."""
 
-    def __init__(self, host: Host, inspector: Inspector, reload: Callable[[], Changes]) -> None:
+    def __init__(
+        self, host: Host, inspector: Inspector, reload: Callable[[], Changes], verifier: Prover, options: Options
+    ) -> None:
+        """`verifier` proves what is only looked at, within the limits of `options`."""
         self._host = host
         self._inspector = inspector
         self._reload = reload
+        self._verifier = verifier
+        self._options = options
 
     def probes(self) -> list[ProbeInfo]:
         """Every probe, those that failed to load too."""
@@ -54,6 +64,10 @@ class Control:
     def program_text(self, program_id: int) -> tuple[ProgramSpec, VerifiedProgram]:
         """A program as it stood in its object, and with its proof."""
         return self._inspector.program_text(program_id)
+
+    def verify(self, upload: Upload, platform: str = "linux", type_name: str | None = None) -> list[Verification]:
+        """Prove an object's programs, and load nothing."""
+        return verifications(self._verifier, self._options, upload, platform, type_name)
 
     def load(self, upload: Upload) -> ProbeInfo:
         """Load, attach and keep a probe."""
@@ -100,6 +114,10 @@ class Control:
     def follow(self, map_id: int, queue_bytes: int) -> TypedFollower:
         """A ring buffer's records from now on."""
         return self._inspector.follow(map_id, queue_bytes)
+
+    def follow_printed(self) -> PrintedFollower:
+        """What programs print: the last lines, then what comes."""
+        return self._host.sources.printed.follow()
 
     def _probe(self, name: str) -> ProbeInfo:
         for info in self.probes():

@@ -14,6 +14,7 @@ from tracerd.daemon.exporter import (
     ExporterInfo,
     Feed,
     Feeds,
+    Placed,
     Preparing,
     Prompt,
     Recording,
@@ -64,6 +65,7 @@ class Runner:
             self._info,
             busy_seconds=time.monotonic() - since if since else 0.0,
             records_lost=feed.lost if feed else 0,
+            where=exporter.where if isinstance(exporter, Placed) else "",
         )
         if isinstance(exporter, Telling):
             try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from tracerd.daemon.exporter_info import ExporterInfo as ExporterInfo  # with what it is told of
 from tracerd.snapshot import Moment, RecordBatch
 
 
@@ -63,6 +63,15 @@ class Telling(Protocol):
         """Return what fails now in one sentence, "" if nothing does."""
 
 
+@runtime_checkable
+class Placed(Protocol):
+    """An exporter that says where what it tells goes. From any thread, and without waiting."""
+
+    @property
+    def where(self) -> str:
+        """The place in a few words, without secrets."""
+
+
 class Feed(Protocol):
     """Ring buffers' records on their way to one exporter."""
 
@@ -82,25 +91,3 @@ class Feeds(Protocol):
 
     def open(self) -> Feed:
         """Return a feed of all records from now on."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExporterInfo:
-    """How one exporter does. A moment that was due is one of exports, failures and skipped."""
-
-    name: str
-    interval: float              # seconds; 0: it is asked by others
-    exports: int = 0
-    failures: int = 0
-    skipped: int = 0             # due while another export was under way, or in the pause after a failure
-    failing: int = 0             # failures since the last success
-    last_error: str = ""         # of the last failure; stays when it works again
-    last_ns: int = 0             # unix time of the last success; 0: none yet
-    last_seconds: float = 0.0    # how long that took
-    busy_seconds: float = 0.0    # how long the export under way takes so far
-    abandoned: bool = False      # did not end in time when the daemon stopped
-    problem: str = ""            # what fails now behind its back (`Telling`)
-    records: int = 0             # ring buffers' records that it was given
-    records_lost: int = 0        # that found no room to wait for it
-    records_failed: int = 0      # that it failed to take
-    counts: Mapping[str, int] = field(default_factory=dict)     # its own

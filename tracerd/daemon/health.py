@@ -45,6 +45,7 @@ def status(daemon: Daemon) -> dict[str, object]:
         "links": [asdict(info) for info in look.links()],
         "pins": [asdict(info) for info in look.pins()],
         "sources": [{"event": name, "via": balance.via} for name, balance in ledger.items()],
+        "pumps": [asdict(info) for info in daemon.host.sources.infos()],
         "exporters": [asdict(info) for info in daemon.exporting.statistics()],
         "ledger": {name: ledger_row(balance) for name, balance in ledger.items()},
         "own": own_metrics(daemon),

@@ -18,6 +18,7 @@ from tracerd.daemon.control import Control
 from tracerd.daemon.core import Daemon
 from tracerd.daemon.logs import Handler, fields
 from tracerd.daemon.notify import Notifier
+from tracerd.daemon.settings import verify_options
 from tracerd.daemon.watch import FileWatch
 from tracerd.errors import TracerdError
 from tracerd.runtime.objects import Changes
@@ -30,6 +31,7 @@ PRINTED = logging.getLogger("tracerd.printed")
 """What programs print with bpf_trace_printk."""
 
 LOOK_SECONDS = 1.0
+FOLLOWED_SECONDS = 0.25          # between two looks at what programs print, while somebody follows it
 WATCH_EVERY = 2                  # looks between two at the files
 EXPIRE_EVERY = 10                # looks between two at maps that fill up with ended processes
 TELL_EVERY = 10                  # looks between two words on log records that were held back
@@ -55,7 +57,8 @@ class Service:
         self._daemon = daemon
         self._notifier = notifier
         self._log = log
-        control = Control(daemon.host, daemon.inspector, self._reload_told)
+        options = verify_options(daemon.config)
+        control = Control(daemon.host, daemon.inspector, self._reload_told, daemon.verifier, options)
         self._server = ControlServer(
             control, partial(health.status, daemon), partial(health.health, daemon), settings, local
         )
@@ -78,13 +81,14 @@ class Service:
             await asyncio.to_thread(self._daemon.begin)
             self._watch = FileWatch(self._daemon.watched(), missed=before.differs(self._daemon.named()))
             self._notifier.ready(self._summary())
-            await self._look_after()
+            await asyncio.gather(self._look_after(), self._print_on())
         finally:
             self._notifier.stopping()
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=LAST_CHANGE_SECONDS)
             await asyncio.to_thread(self._daemon.stop, LAST_EXPORT_SECONDS)
             await self._server.stop()
+            self._tell_printed()             # what was printed to the end, as by end programs
 
     def stop(self) -> None:
         """End `run`. From the event loop. A proof under way is broken off, and whatever waits for it is refused."""
@@ -103,8 +107,7 @@ class Service:
     async def _look_after(self) -> None:
         looks = 0
         while not self._stopping.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), LOOK_SECONDS)
+            await self._rest(LOOK_SECONDS)
             looks += 1
             try:
                 await self._look(looks)
@@ -115,7 +118,6 @@ class Service:
         daemon = self._daemon
         if not daemon.host.sources.stalled(STALLED_SECONDS):
             self._notifier.alive()
-        self._tell_printed()
         await self._look_at_socket()
         if looks % WATCH_EVERY == 0:
             await asyncio.to_thread(self._look_at_files)
@@ -130,7 +132,22 @@ class Service:
         if looks % REVIVE_EVERY == 0 and daemon.host.sources.failed():
             await asyncio.to_thread(self._revive)
 
+    async def _print_on(self) -> None:
+        """Take what programs print: as often as anything is looked at, and more often while somebody follows."""
+        while not self._stopping.is_set():
+            await self._rest(FOLLOWED_SECONDS if self._daemon.host.sources.printed.followed else LOOK_SECONDS)
+            try:
+                await asyncio.to_thread(self._tell_printed)      # it waits while links are exchanged
+            except Exception:  # as with a look: the next time is soon
+                LOG.exception("what programs print cannot be told")
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait so long, or until the end."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
     def _tell_printed(self) -> None:
+        """Log what programs have printed; who follows it gets it too."""
         lines, lost = self._daemon.host.sources.take_printed()
         for line in lines:
             PRINTED.info("%s", line)

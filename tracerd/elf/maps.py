@@ -15,6 +15,7 @@ from tracerd.elf.spec import MapSpec
 
 DECLARATIONS = ".maps"
 LEGACY = "maps"
+RING_BUFFER = 27                         # BPF_MAP_TYPE_RINGBUF of <linux/bpf.h>
 PIN_NONE, PIN_BY_NAME = 0, 1             # libbpf's enum libbpf_pin_type
 
 
@@ -141,10 +142,13 @@ class _Declaration:
         return found.length
 
     def _size(self, what: str) -> int:
-        """Return the size of key or value: given by type, by number, or by both alike."""
+        """Return the size of key or value: given by type, by number, or by both alike.
+
+        A ring buffer has neither; a type says there what its records are, for those who read them.
+        """
         number = self._numbers.get(f"{what}_size")
         type_id = self._types.get(what)
-        if type_id is None:
+        if type_id is None or (self._numbers["type"] == RING_BUFFER and number is None):
             return number or 0
         size = size_of(self._btf, type_id)
         if number is not None and number != size:

@@ -14,9 +14,9 @@ from tracerd.runtime import pin_view as pinned
 from tracerd.runtime.host import Host
 from tracerd.runtime.load import LoadedProbe
 from tracerd.runtime.loaded import Loaded
-from tracerd.runtime.map_view import MapView, jsonable
+from tracerd.runtime.map_view import MapView
 from tracerd.runtime.objects import LinkInfo, MapInfo, PinInfo, ProbeInfo, ProgramInfo
-from tracerd.runtime.rings import RingFollower
+from tracerd.runtime.ring_types import TypedFollower, record_types
 from tracerd.runtime.tables import LazyTables
 from tracerd.snapshot import (
     NO_PROCESSES,
@@ -29,32 +29,10 @@ from tracerd.snapshot import (
 )
 from tracerd.verifier.job import VerifiedProgram
 from tracerd.views.spec import ViewSpec
-from tracerd.views.values import Codec
 from tracerd.vm.maps import Map
 
 PROOF_TAG_DIGITS = 16
 Row = TypeVar("Row")
-
-
-class TypedFollower:
-    """A ring buffer's follower that knows the type of its records, where the object declares one as the map's value."""
-
-    def __init__(self, follower: RingFollower, codec: Codec | None) -> None:
-        self._codec = codec
-        self._follower = follower
-        self.take = follower.take
-        self.close = follower.close
-
-    @property
-    def ended(self) -> bool:
-        """True if nothing waits and nothing will come: its probe is unloaded."""
-        return self._follower.ended
-
-    def decode(self, record: bytes) -> object:
-        """Return a record as JSON has it; hex if its type is not known, or it is shorter."""
-        if self._codec is None or len(record) < self._codec.size:
-            return record.hex()
-        return jsonable(self._codec.decode(record[: self._codec.size]))
 
 
 class Inspector:
@@ -135,8 +113,7 @@ class Inspector:
             spec = next(each for each in live.object.maps if each.name == name)
             for ring in live.rings:
                 if ring.name == name:
-                    codec = Codec(live.object.btf, spec.value_type, spec.value_size) if spec.value_type else None
-                    return TypedFollower(ring.subscribe(queue_bytes), codec)
+                    return TypedFollower(ring.subscribe(queue_bytes), record_types(live, spec))
         raise RunError(f"map {name!r}", "is no ring buffer: it has entries, no records")
 
     def table(self, probe: str, table: str) -> tuple[ViewSpec, Table]:
@@ -222,6 +199,7 @@ class Inspector:
             runs=counted.runs,
             aborted=counted.aborted,
             mean_ns=counted.mean_ns,
+            slots=counted.slots,
         )
 
     def _maps(self, each: Loaded, live: LoadedProbe) -> list[MapInfo]:

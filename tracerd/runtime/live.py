@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tracerd.errors import TracerdError
 from tracerd.linux.cpus import cpu_slots
+from tracerd.runtime.objects import SourceInfo
+from tracerd.runtime.printed import PrintedLines
 from tracerd.runtime.pump import PRINTED_LINES, Pump, stop_all
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, LiveSource, Relink
@@ -26,12 +28,13 @@ from tracerd.sources.ticks import IntervalSource
 Wanted = Mapping[MachineSource, list[LinkRequest]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Running:
-    """A source that is open, and its pump."""
+    """A source that is open, and its pump. `unprinted` is what was told of the source's own."""
 
     source: LiveSource
     pump: Pump
+    unprinted: int = 0
 
 
 _Change = tuple[MachineSource, _Running, Relink]
@@ -51,6 +54,7 @@ class LiveSources:
         self._past: dict[str, Ledger] = {}
         self._past_cpu_ns = 0
         self._printed: tuple[list[str], int] = ([], 0)
+        self.printed = PrintedLines()
         self._own_pids: set[int] = set()
         self._lock = threading.RLock()
 
@@ -98,12 +102,26 @@ class LiveSources:
                     ledgers[name] = now + ledgers[name] if name in ledgers else now
             return ledgers
 
+    def infos(self) -> list[SourceInfo]:
+        """Return the sources that are open, and those that should be. Their events are those in their ledgers."""
+        with self._lock:
+            failed = self.failed()
+            return [
+                self._info(kind, failed.get(kind.value, ""))
+                for kind in MachineSource
+                if kind in self._running or kind.value in failed
+            ]
+
     def take_printed(self) -> tuple[list[str], int]:
-        """Return the lines of bpf_trace_printk since the last call, and how many more found no room to wait."""
+        """Return the lines of bpf_trace_printk since the last call, and how many more found no room to wait.
+
+        Who follows `printed` gets them now.
+        """
         with self._lock:
             for running in self._running.values():
-                self._take_printed(running.pump)
+                self._take_printed(running)
             taken, self._printed = self._printed, ([], 0)
+            self.printed.add(*taken)
             return taken
 
     @property
@@ -181,6 +199,7 @@ class LiveSources:
                 running.pump.close()
             self._running.clear()
             self._placed = {}
+            self.printed.end()
 
     def _place(self, links: Sequence[LinkRequest]) -> dict[LinkRequest, MachineSource]:
         """Choose each link's source; those that have one keep it, whatever would be chosen for them now."""
@@ -191,6 +210,17 @@ class LiveSources:
 
     def _links_of(self, kind: MachineSource) -> list[LinkRequest]:
         return [link for link, placed in self._placed.items() if placed is kind]
+
+    def _info(self, kind: MachineSource, failure: str) -> SourceInfo:
+        links = self._links_of(kind)
+        info = SourceInfo(kind.value, tuple(dict.fromkeys(link.event for link in links)), len(links), failure=failure)
+        running = self._running.get(kind)
+        if running is None:
+            return info
+        buffers, events = running.source.buffers(), dict.fromkeys([*info.events, *running.source.statistics()])
+        return replace(
+            info, events=tuple(events), buffers=buffers.count, buffer_bytes=buffers.bytes, cpu_ns=running.pump.cpu_ns
+        )
 
     def _missing(self) -> list[MachineSource]:
         """Return the sources that have links and could not be opened again."""
@@ -276,12 +306,14 @@ class LiveSources:
             for name, last in running.source.statistics().items():
                 self._past[name] = last + self._past[name] if name in self._past else last
             self._past_cpu_ns += running.pump.cpu_ns
-            self._take_printed(running.pump)
+            self._take_printed(running)
         finally:
             running.pump.close()
 
-    def _take_printed(self, pump: Pump) -> None:
-        lines, lost = pump.take_printed()
+    def _take_printed(self, running: _Running) -> None:
+        lines, lost = running.pump.take_printed()
+        told, running.unprinted = running.unprinted, running.source.unprinted()
+        lost += running.unprinted - told
         self._printed[0].extend(lines)
         self._printed = (self._printed[0][-PRINTED_LINES:], self._printed[1] + lost + _over(self._printed[0]))
 

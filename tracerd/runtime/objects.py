@@ -42,6 +42,7 @@ class ProgramInfo:
     runs: int
     aborted: int
     mean_ns: float               # of one run in 64
+    slots: tuple[int, ...] = ()  # of those, by how long they took (`snapshot.ProgramStatistics`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,22 @@ class LinkInfo:
     delivered: int
     failed: int
     via: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """Where events come from: a source that is open, and how it is read. `failure` says why it is not, if it should be.
+
+    `buffers` are the rings between the kernel and us, of `buffer_bytes` each; 0 for a source that has none.
+    """
+
+    name: str
+    events: tuple[str, ...]
+    links: int
+    buffers: int = 0
+    buffer_bytes: int = 0
+    cpu_ns: int = 0              # of its pump
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

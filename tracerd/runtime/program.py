@@ -43,6 +43,9 @@ class Program:
             mean_ns=counted.mean_ns or 0.0,
             verify_seconds=certificate.seconds,
             instructions=certificate.instructions,
+            timed_runs=counted.timed_runs,
+            timed_ns=counted.timed_ns,
+            slots=counted.slots,
         )
 
     def link(self, source: str) -> LinkRequest:

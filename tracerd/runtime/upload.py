@@ -131,7 +131,7 @@ class Uploads:
         return self._directory / checked_name(name)
 
     def _written(self, upload: Upload, folder: Path) -> Probe:
-        toml, contents = _contents(upload)
+        toml, contents = contents_of(upload)
         _write(folder / OBJECT_FILE, contents)
         if toml is not None:
             _write(folder / TOML_FILE, toml.encode())
@@ -164,8 +164,12 @@ def name_as_sent(error: TracerdError, folder: Path, upload: Upload) -> None:
             setattr(error, name, value)
 
 
-def _contents(upload: Upload) -> tuple[str | None, bytes]:
-    """Return the text of the probe.toml, if there is one, and the object's bytes."""
+def contents_of(upload: Upload) -> tuple[str | None, bytes]:
+    """Return the text of the probe.toml, if there is one, and the object's bytes.
+
+    Raises:
+        ConfigError: there is no such shipped probe.
+    """
     if upload.name is None:
         return upload.toml, upload.object
     shipped = shipped_probes()

@@ -22,6 +22,14 @@ class LinkRequest:
     need: int
 
 
+@dataclass(frozen=True, slots=True)
+class Buffers:
+    """The rings between the kernel and a source: how many, and of how many bytes each. None: it reads by itself."""
+
+    count: int = 0
+    bytes: int = 0
+
+
 Pause = Callable[[Callable[[], None]], None]
 """Calls a function between two turns of a source's pump, and returns when it is done. What it raises, this raises."""
 
@@ -81,6 +89,12 @@ class LiveSource(EventSource, Protocol):
 
     def counts(self, link: LinkRequest) -> tuple[int, int]:
         """Return how many events a link's program has taken, and how many failed; zeros for a link it does not have."""
+
+    def buffers(self) -> Buffers:
+        """Return its rings. From any thread while it is open, as the next one."""
+
+    def unprinted(self) -> int:
+        """Return how many lines of bpf_trace_printk have found no room until `printed` was called, so far."""
 
     def wake(self) -> None:
         """Make a pump in another thread return soon."""

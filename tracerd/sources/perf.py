@@ -8,6 +8,7 @@ happens per event is in `native/src/perf_pump.c`.
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +21,7 @@ from tracerd.linux.perf import refusal
 from tracerd.linux.tracefs import tracefs
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
-from tracerd.sources.base import LinkRequest, Pause
+from tracerd.sources.base import Buffers, LinkRequest, Pause
 from tracerd.sources.perf_events import PerfEvents
 from tracerd.sources.perf_process import ProcessEvents, is_process_event
 from tracerd.sources.perf_relink import PerfRelink, at_once, wanted_of
@@ -207,14 +208,21 @@ class PerfSource:
 
     def cost(self) -> PerfCost:
         """Return what the pump did and how much CPU time it took."""
-        raw: Any = ffi.new("struct tr_perf_statistics *")
-        lib.tr_perf_statistics(self._live(), raw)
+        raw = self._counted()
         tasks: Any = ffi.new("struct tr_tasks_statistics *")
         lib.tr_tasks_statistics(lib.tr_perf_tasks(self._live()), tasks)
         counted = {field: int(getattr(raw, field)) for field in PerfCost.__dataclass_fields__ if hasattr(raw, field)}
         missed = tuple(sorted(set(online()) - set(self._cpus)))
         tracked = self.processes.statistics() if self.processes is not None else {}
         return PerfCost(**counted, **tracked, tasks=tasks.tasks, tasks_evicted=tasks.evicted, cpus_missed=missed)
+
+    def buffers(self) -> Buffers:
+        """Return the rings, one a CPU: the bytes that the kernel writes records to."""
+        return Buffers(len(self._cpus), self.options.pages * mmap.PAGESIZE)
+
+    def unprinted(self) -> int:
+        """Return how many lines found no room in the buffer that `printed` empties."""
+        return int(self._counted().print_dropped)
 
     def printed(self) -> bytes:
         """Take what programs printed with bpf_trace_printk, as lines. From the pumping thread."""
@@ -242,6 +250,11 @@ class PerfSource:
             for name, tracepoint in processes.helpers().items()
             if tracepoint not in shown
         }
+
+    def _counted(self) -> Any:
+        raw: Any = ffi.new("struct tr_perf_statistics *")
+        lib.tr_perf_statistics(self._live(), raw)
+        return raw
 
     def _live(self) -> Any:
         if self._perf is None:

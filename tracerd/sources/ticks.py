@@ -12,7 +12,7 @@ from typing import Any
 from tracerd.errors import SourceError
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
-from tracerd.sources.base import LinkRequest, Pause, ledger
+from tracerd.sources.base import Buffers, LinkRequest, Pause, ledger
 from tracerd.sources.names import AttachKind, parse_attach
 
 LIVE_CATCH_UP = 1
@@ -199,6 +199,14 @@ class IntervalSource:
     def printed(self) -> bytes:
         """Take what programs printed with bpf_trace_printk, as lines."""
         return take_printed(self._run, self._buffer)
+
+    def unprinted(self) -> int:
+        """Return how many lines found no room in the buffer that `printed` empties."""
+        return int(self._run.print_dropped)
+
+    def buffers(self) -> Buffers:
+        """Return nothing: ticks are made here."""
+        return Buffers()
 
     def statistics(self) -> Mapping[str, Ledger]:
         """Return the ledger of each name."""

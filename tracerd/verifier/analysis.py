@@ -17,9 +17,10 @@ from tracerd.platforms import PLATFORMS
 from tracerd.platforms.model import MapKind
 from tracerd.verifier import cfg, liveness
 from tracerd.verifier.fixpoint import Fixpoint, Limits, Observer, Outcome, OutOfTime
-from tracerd.verifier.job import Certificate, Job, Options, Refutation
+from tracerd.verifier.job import Certificate, Job, Options, Refutation, Visit
 from tracerd.verifier.report import Unproved, explain
 from tracerd.verifier.scope import PLAIN, Evidence, Scope
+from tracerd.verifier.slice import backward_slice
 from tracerd.verifier.state import State
 from tracerd.verifier.symbols import Symbols
 
@@ -61,19 +62,17 @@ def analyse(job: Job, observe: Callable[[int, State], None] | None = None) -> Ce
     """
     started = time.monotonic()
     deadline = started + job.options.seconds
-    log: list[str] = []
+    log: list[Visit] = []
     try:
         subject = prepare(job)
-        found = _attempts(subject, deadline, observe, log)
     except Unproved as failure:
-        found = failure
+        return _refutation(None, failure, log, started)
     except InstructionError as error:
-        found = Unproved(error.instruction, error.cause)
-    seconds, peak = time.monotonic() - started, _peak_mb()
+        return _refutation(None, Unproved(error.instruction, error.cause), log, started)
+    found = _attempts(subject, deadline, observe, log)
     if isinstance(found, Unproved):
-        return Refutation(found.instruction, found.need, found.have, found.register, tuple(log), seconds, peak)
-    scope, outcome = found
-    return _certificate(subject, scope, outcome, log, seconds, peak)
+        return _refutation(subject, found, log, started)
+    return _certificate(subject, *found, log, started)
 
 
 def prepare(job: Job) -> Subject:
@@ -107,7 +106,7 @@ def scope_of(subject: Subject) -> Scope:
 
 
 def _attempts(
-    subject: Subject, deadline: float, observe: Observer | None, log: list[str]
+    subject: Subject, deadline: float, observe: Observer | None, log: list[Visit]
 ) -> tuple[Scope, Outcome] | Unproved:
     """Try with more and more states and rounds. The last failure is reported: it had the most to go on."""
     failure: Unproved | None = None
@@ -119,8 +118,8 @@ def _attempts(
         until = deadline if not attempt else min(deadline, started + spent + max(1.0, PATIENCE * spent))
         limits = Limits(options.disjuncts << attempt, rounds, until, eager=attempt > 0, collect=last)
         scope = scope_of(subject)
-        lines: list[str] = []
-        watch = explain(subject.code, lines, observe) if options.explain else observe
+        visits: list[Visit] = []
+        watch = explain(visits, observe) if options.explain else observe
         fixpoint = Fixpoint(scope, subject.graph, subject.liveness, limits, watch)
         try:
             outcome = fixpoint.run()
@@ -134,9 +133,9 @@ def _attempts(
                 failure = min(failures, key=lambda f: f.instruction)
             return failure or Unproved(0, f"a proof within {options.seconds:g} seconds", "run out of time")
         else:
-            log[:] = lines
+            log[:] = visits
             return scope, outcome
-        log[:] = lines
+        log[:] = visits
     assert failure is not None
     return failure
 
@@ -175,9 +174,26 @@ def _require_end(subject: Subject, options: Options, outcome: Outcome) -> None:
         raise Unproved(edges[0], f"a bound on the rounds of the loop that starts at {head}", "none that is proved")
 
 
-def _certificate(
-    subject: Subject, scope: Scope, outcome: Outcome, log: list[str], seconds: float, peak: float
-) -> Certificate:
+def _refutation(subject: Subject | None, failure: Unproved, log: list[Visit], started: float) -> Refutation:
+    """Say what failed, and with it what made the value that failed."""
+    made: tuple[int, ...] = ()
+    if subject is not None:
+        helpers = PLATFORMS[subject.job.platform].helper_by_id
+        made = backward_slice(subject.code, subject.graph, failure.instruction, failure.register, helpers)
+    return Refutation(
+        failure.instruction,
+        failure.need,
+        failure.have,
+        failure.register,
+        known=failure.known,
+        slice=made,
+        log=tuple(log),
+        seconds=time.monotonic() - started,
+        peak_mb=_peak_mb(),
+    )
+
+
+def _certificate(subject: Subject, scope: Scope, outcome: Outcome, log: list[Visit], started: float) -> Certificate:
     evidence = scope.evidence
     blocks = subject.graph.blocks
     return Certificate(
@@ -191,7 +207,7 @@ def _certificate(
         call_maps={at: which for at, which in sorted(evidence.call_maps.items()) if which >= 0},
         instructions=sum(blocks[block].end - blocks[block].start for block in evidence.reached),
         states=outcome.most_states,
-        seconds=seconds,
-        peak_mb=peak,
+        seconds=time.monotonic() - started,
+        peak_mb=_peak_mb(),
         log=tuple(log),
     )

@@ -23,7 +23,7 @@ from tracerd.verifier.inclusion import included
 from tracerd.verifier.liveness import Liveness
 from tracerd.verifier.merge import MOST_APART, absorb, merge
 from tracerd.verifier.prune import live_bytes, prune
-from tracerd.verifier.report import Unproved
+from tracerd.verifier.report import Unproved, show
 from tracerd.verifier.scope import Scope
 from tracerd.verifier.state import State
 from tracerd.verifier.transfer.step import step
@@ -178,7 +178,7 @@ class Fixpoint:
             unmet = demand.check(state)
             if unmet is not None:
                 if self.record:
-                    self._fail(Unproved(at, *unmet))
+                    self._fail(Unproved(at, *unmet, known=show(state) if self.observe is not None else ""))
                 elif isinstance(demand, Access) and demand.passable(state):
                     continue
                 self.dropped = True

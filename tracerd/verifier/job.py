@@ -54,6 +54,10 @@ class Job(msgspec.Struct, frozen=True):
         return hashlib.sha256(body).hexdigest()
 
 
+Visit = tuple[int, str]
+"""An instruction, and what was known before it on one of the ways there."""
+
+
 class Certificate(msgspec.Struct, frozen=True, tag="certificate"):
     """What was proved, and what the engines may rely on without checking again."""
 
@@ -69,7 +73,7 @@ class Certificate(msgspec.Struct, frozen=True, tag="certificate"):
     states: int                          # most states held at one point
     seconds: float
     peak_mb: float
-    log: tuple[str, ...] = ()            # with `explain`: the state before every instruction
+    log: tuple[Visit, ...] = ()          # with `explain`: the states before every instruction
 
 
 class Refutation(msgspec.Struct, frozen=True, tag="refutation"):
@@ -79,7 +83,9 @@ class Refutation(msgspec.Struct, frozen=True, tag="refutation"):
     need: str
     have: str
     register: str = ""
-    log: tuple[str, ...] = ()
+    slice: tuple[int, ...] = ()          # instructions that made what the register holds, see `slice`
+    known: str = ""                      # with `explain`: the state in which the need is not met
+    log: tuple[Visit, ...] = ()          # with `explain`: as of a certificate
     seconds: float = 0.0
     peak_mb: float = 0.0
 

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tracerd.errors import TracerdError
-from tracerd.isa.disassemble import format_instruction
-from tracerd.isa.instruction import Instruction
 from tracerd.verifier.values import KIND_NAMES, NOTHING, NUMBER, STACK, Value, signed_constant
 
 if TYPE_CHECKING:
     from tracerd.verifier.facts import Facts
+    from tracerd.verifier.job import Visit
     from tracerd.verifier.state import State
 
-MOST_LINES = 20_000
-"""Lines that `explain` keeps."""
+MOST_VISITS, MOST_LETTERS = 20_000, 16 << 20
+"""States that `explain` keeps, and their length all together."""
 
 
 @dataclass(eq=False)
 class Unproved(TracerdError):
-    """One need that is not met: at `instruction`, of `register`, it takes `need` and there is `have`."""
+    """One need that is not met: at `instruction`, of `register`, it takes `need` and there is `have`.
+
+    `known` is the state there, where somebody wants to see states.
+    """
 
     instruction: int
     need: str
     have: str = ""
     register: str = ""
+    known: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         subject = f"{self.register}: " if self.register else ""
@@ -57,15 +60,16 @@ def show(state: State) -> str:
     return " ".join(parts)
 
 
-def explain(
-    code: Sequence[Instruction], lines: list[str], observe: Callable[[int, State], None] | None
-) -> Callable[[int, State], None]:
-    """Return an observer that writes the state before every instruction into `lines`."""
+def explain(visits: list[Visit], observe: Callable[[int, State], None] | None) -> Callable[[int, State], None]:
+    """Return an observer that writes the state before every instruction into `visits`, as long as there is room."""
+    room = MOST_LETTERS
 
     def watch(at: int, state: State) -> None:
+        nonlocal room
         if observe is not None:
             observe(at, state)
-        if len(lines) < MOST_LINES:
-            lines.append(f"{at}: {format_instruction(code[at], at)}\n    {show(state)}")
+        if len(visits) < MOST_VISITS and room > 0:
+            visits.append((at, show(state)))
+            room -= len(visits[-1][1])
 
     return watch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tracerd.errors import ConfigError
-from tracerd.snapshot import Column, MapSnapshot, Table
+from tracerd.snapshot import Column, MapSnapshot, Meaning, Table
 from tracerd.views.columns import MapColumns
 from tracerd.views.decoders import DECODERS, decode
 from tracerd.views.percentiles import log2_percentile
@@ -19,7 +19,17 @@ def build(view: ViewSpec, columns: MapColumns, snapshot: MapSnapshot) -> Table:
     for key in reversed(_sort_keys(view)):       # stable, so the first is sorted last
         order = _order(made[key.removeprefix("-")], descending=key.startswith("-"))
         made = {name: values[order] for name, values in made.items()}
-    return Table(view.name, made)
+    return Table(view.name, made, _meanings(wanted))
+
+
+def _meanings(wanted: tuple[ColumnSpec, ...]) -> dict[str, Meaning]:
+    """Return what the columns are, without those that there is nothing to say of."""
+    found = {each.name: Meaning(each.unit, each.rate, key=_of_key(each.source)) for each in wanted}
+    return {name: meaning for name, meaning in found.items() if meaning != Meaning()}
+
+
+def _of_key(source: str) -> bool:
+    return source.partition(".")[0] == "key"
 
 
 def _sort_keys(view: ViewSpec) -> list[str]:

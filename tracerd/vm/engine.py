@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -52,12 +52,19 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ProgramStatistics:
-    """Counts since the program was prepared; `mean_ns` is the mean of the runs that were timed, one in 64."""
+    """Counts since the program was prepared. One run in 64 is timed; `slots` are `snapshot.ProgramStatistics`' own."""
 
     runs: int
     aborted: int
-    mean_ns: float | None
     last_result: int
+    timed_runs: int = 0
+    timed_ns: int = 0
+    slots: tuple[int, ...] = ()
+
+    @property
+    def mean_ns(self) -> float | None:
+        """How long a run takes, by those that were timed."""
+        return self.timed_ns / self.timed_runs if self.timed_runs else None
 
 
 class Executable:
@@ -142,8 +149,14 @@ class Executable:
     def statistics(self) -> ProgramStatistics:
         """Return the counts of all runs so far."""
         native = self.native
-        mean = native.sampled_ns / native.sampled_runs if native.sampled_runs else None
-        return ProgramStatistics(int(native.runs), int(native.aborted), mean, int(native.last_result))
+        return ProgramStatistics(
+            runs=int(native.runs),
+            aborted=int(native.aborted),
+            last_result=int(native.last_result),
+            timed_runs=int(native.sampled_runs),
+            timed_ns=int(native.sampled_ns),
+            slots=_without_empty_end(native.sampled_slots),
+        )
 
     def close(self) -> None:
         """Release everything; no source may hold the program any more. May be called twice."""
@@ -188,6 +201,13 @@ def prepare(
             ready.close()
             raise
     return ready
+
+
+def _without_empty_end(slots: Iterable[int]) -> tuple[int, ...]:
+    counts = [int(count) for count in slots]
+    while counts and not counts[-1]:
+        counts.pop()
+    return tuple(counts)
 
 
 def _native_run(circumstances: Circumstances) -> Any:

@@ -6,24 +6,43 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from tracerd.daemon.feed import ListingLine, Verification
 from tracerd.elf.spec import ProgramSpec, SourceLine, Subprogram
 from tracerd.errors import ConfigError, NotFound, RunError, UnfitValue
 from tracerd.isa.assemble import assemble
 from tracerd.runtime.objects import Changes, LinkInfo, MapInfo, PinInfo, ProbeInfo, ProgramInfo
+from tracerd.runtime.printed import PrintedFollower, PrintedLines
 from tracerd.runtime.upload import Upload
-from tracerd.snapshot import Ledger, Moment, ProbeMoment, ProgramStatistics, RingSnapshot, Table
+from tracerd.snapshot import (
+    ExporterStatistics,
+    Ledger,
+    Meaning,
+    Moment,
+    ProbeMoment,
+    ProgramStatistics,
+    RingSnapshot,
+    Table,
+)
 from tracerd.views.spec import ColumnSpec, ViewSpec
 
 COUNTS, EVENTS = 3, 4
 """Ids of the two maps: a hash, and a ring buffer."""
 
+PRINTED = 300
+"""Printed lines that are kept."""
+
 VIEW = ViewSpec(
     "calls", "counts", (ColumnSpec("comm", "key.comm"), ColumnSpec("count", "value", unit="count", rate=True))
 )
+
+
+SLOTS = (0, 0, 0, 0, 0, 0, 14, 0, 0, 1)
+"""How long the program's timed runs took: 14 of 64 to 127 ns, one of 512 to 1023."""
 
 
 def program(**changes: Any) -> ProgramInfo:
@@ -32,7 +51,7 @@ def program(**changes: Any) -> ProgramInfo:
         "id": 1, "name": "on_enter", "probe": "calls", "type": "tracepoint", "tag": "0123456789abcdef",
         "engine": "jit", "reason": "nothing forbids it", "maps": (COUNTS, EVENTS), "instructions": 12,
         "verify_seconds": 0.002, "terminates": True, "loaded_ns": 1_800_000_000_000_000_000, "runs": 1000,
-        "aborted": 0, "mean_ns": 123.4,
+        "aborted": 0, "mean_ns": 123.4, "slots": SLOTS,
     }
     return ProgramInfo(**{**values, **changes})
 
@@ -40,6 +59,18 @@ def program(**changes: Any) -> ProgramInfo:
 def map_info(map_id: int, name: str, kind: str) -> MapInfo:
     """Return a map's row."""
     return MapInfo(map_id, name, "calls", kind, 4, 8, 1024, 2, 0, 65536, 1, False)
+
+
+PROVED = Verification(
+    "on_enter", "tracepoint/x/y", "tracepoint", "accept", instructions=2, most_states=1, seconds=0.01, peak_mb=40.5,
+    terminates=True, fuel_edges=(), lines=(ListingLine(0, "r0 = 0x0", "calls.bpf.c:7: return 0;"),),
+    states={0: ("r1=context",), 1: ("r0=0 r1=context",)},
+)  # fmt: skip
+REFUSED = Verification(
+    "on_exit", "tracepoint/x/z", "tracepoint", "reject", "r2: needs a, has b", 3, "r2", "a", "b", "calls.bpf.c:9: *x;",
+    instructions=4, seconds=0.02, peak_mb=40.5, slice=(0, 3), lines=(ListingLine(0, "r2 = r1"),), states={}, cut=True,
+)  # fmt: skip
+"""What it says of any object."""
 
 
 class FakeMap:
@@ -113,16 +144,18 @@ class FakeFollower:
 
 
 class FakeHost:
-    """See `tracerd.daemon.api.host.Host`. `asked` is what changed anything."""
+    """See `tracerd.daemon.api.host.Host`. `asked` is what changed anything, `proved` what was only looked at."""
 
     def __init__(self, rows: int = 3) -> None:
         self.asked: list[tuple[Any, ...]] = []
+        self.proved: list[tuple[Upload, str, str | None]] = []
         self.fail: Exception | None = None
         self.slow = 0.0
         self.unloads = False
         self.rows = rows
         self.elements = {1: 10, 2: 20}
         self.followers: list[FakeFollower] = []
+        self.printed = PrintedLines(kept=PRINTED)
         self._maps = [map_info(COUNTS, "counts", "hash"), map_info(EVENTS, "events", "ringbuf")]
         self._links = [LinkInfo(5, 1, "on_enter", "calls", "syscall:read:enter", 7, 0)]
         self._pins: list[PinInfo] = []
@@ -161,6 +194,13 @@ class FakeHost:
         line = SourceLine("calls.bpf.c", 7, "\treturn 0;")
         instructions = tuple(assemble("mov %r0, 0\nexit"))
         return ProgramSpec("on_enter", "tp/x/y", instructions, (Subprogram("on_enter", 0, 2),), ((0, line),)), None
+
+    def verify(self, upload: Upload, platform: str, type_name: str | None) -> list[Verification]:
+        self.proved.append((upload, platform, type_name))
+        time.sleep(self.slow)
+        if self.fail is not None:
+            raise self.fail
+        return [PROVED, REFUSED]
 
     def load(self, upload: Upload) -> ProbeInfo:
         self._ask("load", upload)
@@ -202,10 +242,16 @@ class FakeHost:
 
     def moment(self, max_age: float = 0.0) -> Moment:  # noqa: ARG002  a fresh one is young enough
         ring = RingSnapshot("events", 9, 1, (b"x",))
-        statistics = ProgramStatistics("on_enter", "jit", "nothing forbids it", 1000, 0, 123.4, 0.002, 12)
+        statistics = ProgramStatistics(
+            "on_enter", "jit", "nothing forbids it", 1000, 0, 123.4, 0.002, 12, "calls", 15, 1851, SLOTS
+        )
+        exporters = (ExporterStatistics("otlp", 5, 1, 0, 9, 2, 0, MappingProxyType({"metrics.sent": 4})),)
         probe = ProbeMoment("calls", {}, {"calls": self._table()}, {"events": ring})
         ledger = {"syscall:read:enter": Ledger(10, 8, filtered=2)}
-        return Moment(time.time_ns(), 5_000_000_000, 42, {"calls": probe}, (statistics,), ledger, {"cpu_seconds": 0.5})
+        own = {"cpu_seconds": 0.5}
+        return Moment(
+            time.time_ns(), 5_000_000_000, 42, {"calls": probe}, (statistics,), ledger, own, exporters=exporters
+        )
 
     def table(self, probe: str, table: str) -> tuple[ViewSpec, Table]:
         if (probe, table) != ("calls", "calls"):
@@ -214,7 +260,8 @@ class FakeHost:
 
     def _table(self) -> Table:
         names = np.array([f"program {number % 100}" for number in range(self.rows)], dtype=object)
-        return Table("calls", {"comm": names, "count": np.arange(self.rows, dtype=np.uint64)})
+        meanings = {"comm": Meaning(key=True), "count": Meaning("count", rate=True)}
+        return Table("calls", {"comm": names, "count": np.arange(self.rows, dtype=np.uint64)}, meanings)
 
     def follow(self, map_id: int, queue_bytes: int) -> FakeFollower:
         assert queue_bytes > 0
@@ -222,3 +269,6 @@ class FakeHost:
             raise ConfigError(f"map {map_id}", "is no ring buffer")
         self.followers.append(FakeFollower(room=100))
         return self.followers[-1]
+
+    def follow_printed(self) -> PrintedFollower:
+        return self.printed.follow()

@@ -19,7 +19,19 @@ from tracerd.daemon.api.settings import ControlSettings
 from tracerd.daemon.client import Client, connect
 
 STATUS: dict[str, object] = {
-    "version": "0.1.0", "uptime_s": 5.0, "programs": [], "maps": [], "links": [], "sources": [], "exporters": [],
+    "version": "0.1.0", "pid": 7, "uptime_s": 5.0,
+    "ready": False, "reasons": ["map 'counts' is full"], "notes": ["one"],
+    "probes": [{"name": "calls", "origin": "config", "description": "", "programs": [1]}],
+    "programs": [], "maps": [], "links": [], "sources": [],
+    "pumps": [
+        {"name": "system", "events": ["process:sample"], "links": 1, "buffers": 0, "buffer_bytes": 0, "cpu_ns": 0,
+         "failure": "it broke"},
+        {"name": "perf", "events": ["syscall:read:enter"], "links": 1, "buffers": 4, "buffer_bytes": 8 << 20,
+         "cpu_ns": 1_500_000, "failure": ""},
+    ],
+    "exporters": [
+        {"name": "otlp", "interval": 10.0, "failures": 2, "last_error": "refused", "counts": {"otlp.sent": 3}},
+    ],
     "ledger": {
         "syscall:read:enter": {"produced": 10, "delivered": 8, "lost": 0, "dropped": 0, "filtered": 2, "failed": 0},
     },

@@ -10,6 +10,7 @@ import pytest
 
 from tracerd.daemon import columns
 from tracerd.errors import RunError
+from tracerd.snapshot import Meaning
 
 TABLE = {
     "pid": np.array([1, 2, 3], dtype=np.uint32),
@@ -35,6 +36,24 @@ def test_what_goes_in_comes_out() -> None:
     for name, column in TABLE.items():
         expected = [each.decode() for each in column.tolist()] if name == "fixed" else column.tolist()
         assert block.columns[name].tolist() == expected, name
+
+
+def test_what_columns_mean_comes_out_with_them() -> None:
+    """Only what is set is written, so a column without a meaning has none, and no more bytes than before."""
+    meanings = {"pid": Meaning(key=True), "mean": Meaning("ns"), "slots": Meaning("count", rate=True)}
+    written = columns.encode({}, [columns.Block("calls", TABLE, "probe", meanings)])
+    header, (block,) = columns.decode(written)
+    assert block.meanings == meanings
+    pid, comm, mean, *_ = header["tables"][0]["columns"]
+    assert (pid["key"], mean["unit"]) == (True, "ns")
+    assert not {"unit", "rate", "key"} & set(comm)
+    assert not {"rate", "key"} & set(mean)
+
+
+def test_a_document_without_meanings_is_read_as_before() -> None:
+    """That of an older daemon, or a map's."""
+    _, (block,) = columns.decode(document())
+    assert block.meanings == {}
 
 
 @pytest.mark.parametrize("rows", [0, 1])

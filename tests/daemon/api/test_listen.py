@@ -214,6 +214,9 @@ def test_tcp_gives_the_tokens_role_and_the_audit_log_the_address(tmp_path: Path,
         with connect_tls(address, TOKEN, certificate) as admin, connect_tls(address, READ_TOKEN, certificate) as reader:
             assert admin.programs() == reader.programs()
             assert next(reader.moments(1.0)).probes
+            served.host.printed.add(["a line"])
+            assert next(reader.printed()).line == "a line"
+            assert (admin.look().role, reader.look().role) == ("admin", "read")
             admin.reload()
             with pytest.raises(NotPermitted, match="which this token has not"):
                 reader.reload()

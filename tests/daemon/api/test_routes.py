@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from tests.daemon.api.fake import COUNTS, EVENTS, map_info
 from tests.daemon.api.serving import Serving
 from tracerd import errors
 from tracerd.daemon.client import Client
+from tracerd.daemon.exporter_info import ExporterInfo
 from tracerd.elf.spec import SourceLine
-from tracerd.runtime.objects import Changes, LinkInfo, PinInfo
+from tracerd.runtime.objects import Changes, LinkInfo, PinInfo, ProbeInfo, SourceInfo
 from tracerd.runtime.upload import Upload
 from tracerd.verifier.job import Refutation, Rejection
 
@@ -23,6 +25,21 @@ def test_status_has_the_daemons_shape_and_what_the_api_counts(client: Client) ->
     assert {"version", "uptime_s", "programs", "maps", "links", "sources", "exporters", "ledger"} < set(status)
     assert status["api"]["requests"] == 1
     assert status["api"]["connections"] == 1
+
+
+def test_a_look_has_the_status_as_rows_and_who_may_what(served: Serving, client: Client) -> None:
+    """Lists are frozen rows; sources come with their rings, and a peer learns its own role and the machine's name."""
+    look = client.look()
+    assert (look.version, look.pid, look.host, look.role) == ("0.1.0", 7, socket.gethostname(), "admin")
+    assert (look.ready, look.reasons, look.notes) == (False, ("map 'counts' is full",), ("one",))
+    assert look.probes == (ProbeInfo("calls", "config", "", (1,)),)
+    assert look.sources == (
+        SourceInfo("system", ("process:sample",), 1, failure="it broke"),
+        SourceInfo("perf", ("syscall:read:enter",), 1, 4, 8 << 20, 1_500_000),
+    )
+    assert look.exporters == (ExporterInfo("otlp", 10.0, failures=2, last_error="refused", counts={"otlp.sent": 3}),)
+    assert (look.programs, look.maps, look.links) == ((), (), ())
+    assert client.name == str(served.path)
 
 
 def test_rows_arrive_as_they_were(served: Serving, client: Client) -> None:
@@ -89,6 +106,7 @@ def test_columns_and_tables_arrive_in_binary(served: Serving, client: Client) ->
     table, (_, expected) = client.table("calls", "calls"), served.host.table("calls", "calls")
     assert table.name == "calls"
     assert table.rows() == expected.rows()
+    assert table.meanings == expected.meanings
 
 
 def test_a_program_is_shown_as_text(client: Client) -> None:

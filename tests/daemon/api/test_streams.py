@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.api.fake import COUNTS, EVENTS, FakeHost
+from tests.daemon.api.fake import COUNTS, EVENTS, PRINTED, FakeHost
 from tests.daemon.api.serving import Serving, serving, until
 from tracerd.daemon.client import Client
+from tracerd.daemon.feed import Printed
 from tracerd.errors import ConfigError, RunError
 
 LARGE = 200_000
@@ -37,7 +38,7 @@ def read_until(connection: socket.socket, what: bytes) -> bytes:
 
 
 def test_moments_arrive_at_the_interval_with_their_tables(tmp_path: Path) -> None:
-    """Tables, rings, programs, ledger and own metrics, each time newer."""
+    """Tables, rings, programs, ledger, own metrics and how exporters do, each time newer."""
     with serving(tmp_path) as served, served.client() as client:
         began = time.monotonic()
         found = list(islice(client.moments(0.2), 4))
@@ -46,8 +47,10 @@ def test_moments_arrive_at_the_interval_with_their_tables(tmp_path: Path) -> Non
     assert [moment.taken_ns for moment in found] == sorted({moment.taken_ns for moment in found})
     probe = found[0].probes["calls"]
     assert probe.tables["calls"].rows() == expected.probes["calls"].tables["calls"].rows()
+    assert probe.tables["calls"].meanings == expected.probes["calls"].tables["calls"].meanings
     assert probe.rings["events"].dropped == 1
     assert (found[0].programs, found[0].ledger, found[0].own) == (expected.programs, expected.ledger, expected.own)
+    assert found[0].exporters == expected.exporters
 
 
 def test_moments_are_json_events_for_who_asks_for_nothing_else(tmp_path: Path) -> None:
@@ -106,7 +109,9 @@ def _refused(client: Client) -> bool:
     return False
 
 
-@pytest.mark.parametrize("path", [f"/v1/stream/rings/{EVENTS}", "/v1/stream/moments?interval=0.1"])
+@pytest.mark.parametrize(
+    "path", [f"/v1/stream/rings/{EVENTS}", "/v1/stream/printed", "/v1/stream/moments?interval=0.1"]
+)
 @pytest.mark.parametrize("half", [True, False], ids=["half-closed", "closed"])
 def test_a_client_that_hangs_up_costs_nothing_more(tmp_path: Path, path: str, half: bool) -> None:
     """Closed or half-closed: the stream ends and its follower is closed."""
@@ -117,6 +122,7 @@ def test_a_client_that_hangs_up_costs_nothing_more(tmp_path: Path, path: str, ha
         until(lambda: served.statistics()["streams"] == 0)
         until(lambda: served.statistics()["connections"] == 0)
         until(lambda: all(follower.closed for follower in served.host.followers))
+        until(lambda: not served.host.printed.followed)
         connection.close()
 
 
@@ -170,6 +176,46 @@ def test_the_client_yields_records_with_what_it_lost(tmp_path: Path) -> None:
     assert (found[100].value, found[100].lost) == ({"pid": 9, "size": 4}, 1)
 
 
+def test_printed_lines_arrive_the_last_ones_first_and_then_what_comes(tmp_path: Path) -> None:
+    """Character for character, whatever a program printed: they are JSON on their way."""
+    hostile = ["\x1b[31mred\x1b[0m \x07", "data: {}\n\nevent: lost", "\u2028\x85\r\ufffd\N{SNOWMAN}", '"\\', ""]
+    with serving(tmp_path) as served, served.client() as client:
+        served.host.printed.add([f"old {number}" for number in range(250)])
+        lines = client.printed()
+        assert [next(lines).line for _ in range(200)] == [f"old {number}" for number in range(50, 250)]
+        for line in hostile:
+            served.host.printed.add([line])
+        assert list(islice(lines, len(hostile))) == [Printed(line, 0) for line in hostile]
+
+
+def test_who_is_too_slow_for_printed_lines_is_told_and_counted(tmp_path: Path) -> None:
+    """Before the lines that came after those he missed; what found no room before it came here is told him too."""
+    with serving(tmp_path) as served, served.client() as client, opened(served, "/v1/stream/printed") as bare:
+        lines = client.printed()
+        served.host.printed.add(["first"])
+        assert next(lines) == Printed("first", 0)
+        read_until(bare, b'{"line":"first"}')
+        served.host.printed.add([f"line {number}" for number in range(3 * PRINTED)])
+        assert next(lines) == Printed(f"line {2 * PRINTED}", 2 * PRINTED)
+        told = b'event: lost\ndata: {"lost":%d}\n\nevent: printed\ndata: {"line":"line %d"}' % ((2 * PRINTED,) * 2)
+        assert told in read_until(bare, f'"line {3 * PRINTED - 1}"'.encode())
+        assert served.statistics()["lines_lost"] == 4 * PRINTED
+        served.host.printed.add(["last"], dropped=7)
+        assert list(islice(lines, PRINTED))[-1] == Printed("last", 2 * PRINTED + 7)
+
+
+def test_a_stream_of_printed_lines_ends_where_no_more_will_come(tmp_path: Path) -> None:
+    """What waits is still sent."""
+    with serving(tmp_path) as served, served.client() as client:
+        served.host.printed.add(["the last"])
+        lines = client.printed()
+        assert next(lines).line == "the last"
+        served.host.printed.add(["after all"])
+        served.host.printed.end()
+        assert [each.line for each in lines] == ["after all"]
+        until(lambda: served.statistics()["streams"] == 0)
+
+
 def test_streams_are_limited_and_what_is_no_ring_is_refused(tmp_path: Path) -> None:
     """The next stream is told that there are too many; a hash has no records."""
     with serving(tmp_path, streams=2) as served, served.client() as client:
@@ -188,9 +234,11 @@ def test_a_stop_ends_the_streams_at_once(tmp_path: Path) -> None:
     with serving(tmp_path) as served, served.client() as client:
         moments = client.moments(3600.0)
         next(moments)
-        ring = opened(served, f"/v1/stream/rings/{EVENTS}")
-        until(lambda: served.statistics()["streams"] == 2)
+        others = [opened(served, f"/v1/stream/{what}") for what in (f"rings/{EVENTS}", "printed")]
+        until(lambda: served.statistics()["streams"] == 3)
         began = time.monotonic()
     assert time.monotonic() - began < 2.0
     assert list(moments) == []
-    ring.close()
+    assert not served.host.printed.followed
+    for connection in others:
+        connection.close()

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -54,6 +55,7 @@ class Api:
         self._streams = Slots("streams", settings.streams)
         self._large = Slots("large answers", LARGE_ANSWERS)
         self._uploads = asyncio.Semaphore(UPLOADS)
+        self._proofs = asyncio.Semaphore(1)      # its body is one more that is in memory
         self.app = web.Application(middlewares=[self._unmatched])
         for route in all_routes():
             self.app.router.add_route(route.method, route.path, self._handler(route))
@@ -97,7 +99,7 @@ class Api:
         if route.stream is not None:
             await body_of(request, route, self.service)
             return await self._stream(Call(peer, path, query, None), route, request, media)
-        async with self._uploads if route.upload else nullcontext():
+        async with self._proofs if route.proof else self._uploads if route.upload else nullcontext():
             call = Call(peer, path, query, await body_of(request, route, self.service))
             if route.large:
                 return await self._run_large(exchange, call, request, media)
@@ -113,10 +115,14 @@ class Api:
             status = 503 if route.health and not answer.ok else route.status
             return status, answer if isinstance(answer, Binary) else Binary(JSON, _json(answer))
 
-        workers = service.workers
-        pool = workers.health if route.health else workers.changing if route.action else workers.reading
-        status, made = await workers.run(pool, work)
+        status, made = await service.workers.run(self._pool(route), work)
         return web.Response(status=status, body=made.data, content_type=made.media, headers=_HEADERS)
+
+    def _pool(self, route: Route) -> ThreadPoolExecutor:
+        workers = self.service.workers
+        if route.proof:
+            return workers.proving
+        return workers.health if route.health else workers.changing if route.action else workers.reading
 
     async def _run_large(self, exchange: _Exchange, call: Call, request: web.Request, media: str) -> web.Response:
         """Make an answer and send it: while a client does not read it, it counts as one of the few there may be."""

@@ -17,6 +17,7 @@ class Counters:
     closed_stalled: int = 0          # clients that did not read what they asked for
     moments_skipped: int = 0         # moments that a stream's client was too slow for
     records_lost: int = 0            # ring records that a stream's client was too slow for
+    lines_lost: int = 0              # printed lines that a stream's client has missed
 
     def plain(self) -> dict[str, object]:
         """Return the counts as `status` shows them."""
@@ -28,4 +29,5 @@ class Counters:
             "closed_stalled": self.closed_stalled,
             "moments_skipped": self.moments_skipped,
             "records_lost": self.records_lost,
+            "lines_lost": self.lines_lost,
         }

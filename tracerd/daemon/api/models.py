@@ -57,6 +57,16 @@ class UploadRequest(Request, frozen=True):
     object_name: FileName = "upload.bpf.o"
 
 
+class VerifyRequest(Request, frozen=True):
+    """A shipped probe by name, or an object's bytes. `type` is of all its programs, where sections do not tell."""
+
+    name: Name | None = None
+    object: Base64 = b""
+    object_name: FileName = "upload.bpf.o"
+    platform: Name = "linux"
+    type: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+
+
 class LinkRequest(Request, frozen=True):
     """Attach a program to an event."""
 

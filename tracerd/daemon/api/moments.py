@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from tracerd.snapshot import Moment
 def binary(moment: Moment) -> bytes:
     """Return the moment with its tables as columns; maps and ring records stay behind (they have their own routes)."""
     blocks = [
-        columns.Block(table.name, table.columns, probe.name)
+        columns.Block(table.name, table.columns, probe.name, table.meanings)
         for probe in moment.probes.values()
         for table in probe.tables.values()
     ]
@@ -46,6 +46,7 @@ def _about(moment: Moment) -> dict[str, Any]:
         "programs": [asdict(program) for program in moment.programs],
         "ledger": {event: asdict(ledger) for event, ledger in moment.ledger.items()},
         "own": dict(moment.own),
+        "exporters": [asdict(replace(each, counts=dict(each.counts))) for each in moment.exporters],
     }
 
 

@@ -61,6 +61,7 @@ class Route:
     """`run` blocks and is called in a thread; it returns what `answer` says, for the media type that was chosen.
 
     A route with an `action` changes something: every call is an audit record, of `target` once the call is understood.
+    One with a `proof` changes nothing and takes as long as proofs do.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -78,6 +79,7 @@ class Route:
     action: str = ""
     target: Target = lambda call: dict(call.path)
     upload: bool = False
+    proof: bool = False                            # one at a time, so that it holds up neither readers nor changes
     large: bool = False                            # an answer that may be: few of them are in memory at once
     health: bool = False                           # answers 503 where the answer is not `ok`
 

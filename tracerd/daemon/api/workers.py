@@ -1,7 +1,7 @@
 """The threads that ask the daemon: the event loop itself never waits for it.
 
-Reading, changing, streaming and health have threads of their own: a proof that takes its fifteen seconds delays no
-reader, and the watchdog is answered while both are busy.
+Reading, changing, proving, streaming and health have threads of their own: a proof that takes its fifteen seconds
+delays no reader, one that is only looked at no change, and the watchdog is answered while all are busy.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ READERS, CHANGERS = 4, 2
 
 
 class Workers:
-    """Four small pools; threads are started when they are needed."""
+    """Five small pools; threads are started when they are needed."""
 
     def __init__(self, streams: int) -> None:
         self.reading = ThreadPoolExecutor(READERS, "api-read")
         self.changing = ThreadPoolExecutor(CHANGERS, "api-change")
+        self.proving = ThreadPoolExecutor(1, "api-prove")       # the verifier proves one program at a time
         self.streaming = ThreadPoolExecutor(streams, "api-stream")
         self.health = ThreadPoolExecutor(1, "api-health")
         self.stopping = asyncio.Event()
@@ -47,5 +48,5 @@ class Workers:
 
     def close(self) -> None:
         """Wait for nobody: what has begun ends in its thread, what has not is forgotten."""
-        for pool in (self.reading, self.changing, self.streaming, self.health):
+        for pool in (self.reading, self.changing, self.proving, self.streaming, self.health):
             pool.shutdown(wait=False, cancel_futures=True)

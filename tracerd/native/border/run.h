@@ -6,6 +6,8 @@ struct tr_program;
    program holds no more than TR_MAX_RESERVED at once. */
 #define TR_MAX_RESERVED 8
 
+#define TR_RUN_SLOTS 40        /* of timed runs: slot i counts 2**i to 2**(i+1)-1 ns, 0 also 0, the last all above */
+
 #define TR_ABORT_NONE 0
 #define TR_ABORT_FUEL 1        /* a loop without a proved bound ran out of fuel */
 #define TR_ABORT_FAULT 2       /* checked interpreter only: an access outside every region */
@@ -43,6 +45,7 @@ struct tr_program {
     uint64_t sampled_runs;           /* one run in 64 is timed */
     uint64_t sampled_ns;
     uint64_t last_result;            /* r0 of the last run */
+    uint64_t sampled_slots[TR_RUN_SLOTS];    /* the timed runs by their time; behind what every run touches */
 };
 
 struct tr_program *tr_program_new(void);
@@ -51,6 +54,9 @@ void tr_program_set_entry(struct tr_program *program, tr_entry entry, void *imag
 
 /* Run once: gives fuel, counts, discards what an aborted run left reserved. Returns r0 (0 if aborted). */
 uint64_t tr_program_run(struct tr_program *program, void *context, struct tr_run *run);
+
+/* Return the slot of a timed run. */
+uint32_t tr_run_slot(uint64_t ns);
 
 /* Run `repeat` times on the same context; returns the last r0 and, in *ns, the whole time (CLOCK_MONOTONIC). */
 uint64_t tr_program_repeat(struct tr_program *program, void *context, struct tr_run *run, uint32_t repeat,

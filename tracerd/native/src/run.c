@@ -41,6 +41,20 @@ static uint64_t finish_aborted(struct tr_program *program, struct tr_run *run)
     return 0;
 }
 
+uint32_t tr_run_slot(uint64_t ns)
+{
+    uint32_t slot = ns ? 63 - (uint32_t)__builtin_clzll(ns) : 0;
+
+    return slot < TR_RUN_SLOTS ? slot : TR_RUN_SLOTS - 1;
+}
+
+static void count_timed(struct tr_program *program, uint64_t ns)
+{
+    add(&program->sampled_ns, ns);
+    add(&program->sampled_runs, 1);
+    add(&program->sampled_slots[tr_run_slot(ns)], 1);
+}
+
 static inline uint64_t run_once(struct tr_program *program, void *context, struct tr_run *run)
 {
     tr_entry entry = __atomic_load_n(&program->entry, __ATOMIC_ACQUIRE);
@@ -65,8 +79,7 @@ uint64_t tr_program_run(struct tr_program *program, void *context, struct tr_run
         uint64_t start = tr_os_monotonic_ns();
 
         result = run_once(program, context, run);
-        add(&program->sampled_ns, tr_os_monotonic_ns() - start);
-        add(&program->sampled_runs, 1);
+        count_timed(program, tr_os_monotonic_ns() - start);
     } else {
         result = run_once(program, context, run);
     }

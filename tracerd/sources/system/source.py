@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tracerd.errors import SourceError
 from tracerd.snapshot import Ledger
-from tracerd.sources.base import LinkRequest, Pause
+from tracerd.sources.base import Buffers, LinkRequest, Pause
 from tracerd.sources.system.batch import Events, Feed, Words, check
 from tracerd.sources.system.moment import Pace
 from tracerd.sources.system.reader import Reader, choose_reader
@@ -117,6 +117,14 @@ class SystemSource:
     def printed(self) -> bytes:
         """Take what programs printed with bpf_trace_printk, as lines."""
         return take_printed(self._run, self._buffer)
+
+    def unprinted(self) -> int:
+        """Return how many lines found no room in the buffer that `printed` empties."""
+        return int(self._run.print_dropped)
+
+    def buffers(self) -> Buffers:
+        """Return nothing: what is polled comes when it is asked for."""
+        return Buffers()
 
     def statistics(self) -> Mapping[str, Ledger]:
         """Return the ledger of each name; `via` tells what polling cannot see."""

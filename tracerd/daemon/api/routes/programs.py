@@ -6,20 +6,14 @@ from tracerd.daemon.api.host import Service
 from tracerd.daemon.api.models import DisasmQuery, Line, Listing
 from tracerd.daemon.api.route import Call, Route
 from tracerd.daemon.api.routes.common import with_id
-from tracerd.elf.spec import ProgramSpec
-from tracerd.isa.disassemble import disassemble
+from tracerd.runtime.listing import listing
 from tracerd.runtime.objects import ProgramInfo
 
 
 def _disasm(service: Service, call: Call) -> Listing:
     spec, _ = service.host.program_text(call.id)
-    return Listing(spec.name, spec.section, len(spec.instructions), _lines(spec, source=call.query.source))
-
-
-def _lines(spec: ProgramSpec, *, source: bool) -> list[Line]:
-    begins = {at: f"{line}: {line.text.strip()}" for at, line in spec.lines} if source else {}
-    texts = enumerate(disassemble(spec.instructions))
-    return [Line(index, text, begins.get(index)) for index, text in texts if text]
+    lines = [Line(*each) for each in listing(spec, source=call.query.source)]
+    return Listing(spec.name, spec.section, len(spec.instructions), lines)
 
 
 ROUTES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,8 +26,10 @@ def _told(good: bool, reasons: Sequence[str], call: Call) -> Alive:
     return Alive(good, list(reasons) if call.peer.role else [])
 
 
-def _status(service: Service, _: Call) -> dict[str, object]:
-    return {**service.status(), "api": service.counters.plain()}
+def _status(service: Service, call: Call) -> dict[str, object]:
+    """What the daemon says, on which machine, and what who asks may do there."""
+    asked = {"host": socket.gethostname(), "role": call.peer.role}
+    return {**service.status(), **asked, "api": service.counters.plain()}
 
 
 def _reload(service: Service, _: Call) -> ProbeNames:

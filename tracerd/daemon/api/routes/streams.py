@@ -1,8 +1,8 @@
-"""Streams. Nothing waits for a client: there is one moment, or one batch of records, on its way to each.
+"""Streams. Nothing waits for a client: there is one moment, or one batch of records or lines, on its way to each.
 
 While a client does not read, moments pass it by (the next one it gets is the newest) and records stay in its own
-follower, which is bounded and drops: both are counted and told in the stream. Who reads nothing for long is closed by
-the gate.
+follower, which is bounded and drops; printed lines are kept for all together. What is missed is counted and told in the
+stream. Who reads nothing for long is closed by the gate.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from tracerd.daemon import columns
-from tracerd.daemon.api.host import RingFollower, Service
+from tracerd.daemon.api.host import Follower, Service
 from tracerd.daemon.api.models import MomentsQuery
 from tracerd.daemon.api.moments import Encoded
 from tracerd.daemon.api.route import COLUMNS, EVENTS, Call, Route
@@ -23,12 +23,15 @@ QUEUE_BYTES = 1 << 20
 """What one follower of a ring buffer may be behind."""
 
 TURN_SECONDS = 0.5
-"""How long a follower waits for records before it looks whether anybody still listens."""
+"""How long a follower waits before it looks whether anybody still listens."""
 
 HEARTBEAT_TURNS = 10
 """After so many empty turns a comment is sent: it finds out clients that are gone."""
 
 _ENCODED = Encoded()
+
+Turn = tuple[bytes, int]
+"""Events on their way, and how many were lost so far."""
 
 
 async def _moments(service: Service, call: Call, request: web.Request, media: str) -> web.StreamResponse:
@@ -53,33 +56,63 @@ async def _moments(service: Service, call: Call, request: web.Request, media: st
 async def _records(service: Service, call: Call, request: web.Request, media: str) -> web.StreamResponse:
     workers = service.workers
     follower = await workers.run(workers.streaming, lambda: service.host.follow(call.id, QUEUE_BYTES))
+
+    def turn() -> Turn:
+        records, lost = follower.take(TURN_SECONDS)
+        return b"".join(_event("record", {"record": follower.decode(record)}) for record in records), lost
+
+    def missed(number: int) -> None:
+        service.counters.records_lost += number
+
+    return await _followed(service, request, media, follower, turn, missed)
+
+
+async def _printed(service: Service, _: Call, request: web.Request, media: str) -> web.StreamResponse:
+    workers = service.workers
+    follower = await workers.run(workers.streaming, service.host.follow_printed)
+
+    def turn() -> Turn:
+        lines, lost = follower.take(TURN_SECONDS)
+        return b"".join(_event("printed", {"line": line}) for line in lines), lost
+
+    def missed(number: int) -> None:
+        service.counters.lines_lost += number
+
+    return await _followed(service, request, media, follower, turn, missed)
+
+
+async def _followed(
+    service: Service,
+    request: web.Request,
+    media: str,
+    follower: Follower,
+    turn: Callable[[], Turn],
+    missed: Callable[[int], None],
+) -> web.StreamResponse:
+    """Send what comes to a follower until there is no more, or nobody who listens; close it then.
+
+    What it was too slow for was older than what it has, so that is told first.
+    """
+    workers = service.workers
     try:
         response = await _opened(request, media)
         told_lost = idle = 0
         while not workers.stopping.is_set() and _connected(request) and not follower.ended:
-            records, lost = await workers.run(workers.streaming, _turn(follower))
+            events, lost = await workers.run(workers.streaming, turn)
             if lost > told_lost:
-                service.counters.records_lost += lost - told_lost
-                records += b'event: lost\ndata: {"lost":%d}\n\n' % lost
+                missed(lost - told_lost)
+                events = _event("lost", {"lost": lost}) + events
                 told_lost = lost
-            idle = 0 if records else idle + 1
-            if records or idle % HEARTBEAT_TURNS == 0:
-                await response.write(records or b": nothing yet\n\n")
+            idle = 0 if events else idle + 1
+            if events or idle % HEARTBEAT_TURNS == 0:
+                await response.write(events or b": nothing yet\n\n")
         return response
     finally:
         follower.close()
 
 
-def _turn(follower: RingFollower) -> Callable[[], tuple[bytes, int]]:
-    def turn() -> tuple[bytes, int]:
-        records, lost = follower.take(TURN_SECONDS)
-        return b"".join(map(event, records)), lost
-
-    def event(record: bytes) -> bytes:
-        data = msgspec.json.encode({"record": follower.decode(record)}, enc_hook=columns.plain)
-        return b"event: record\ndata: " + data + b"\n\n"
-
-    return turn
+def _event(name: str, data: object) -> bytes:
+    return f"event: {name}\ndata: ".encode() + msgspec.json.encode(data, enc_hook=columns.plain) + b"\n\n"
 
 
 async def _opened(request: web.Request, media: str) -> web.StreamResponse:
@@ -110,5 +143,13 @@ ROUTES = (
         media=(EVENTS,),
         answer=bytes,
         stream=_records,
+    ),
+    Route(
+        method="GET",
+        path="/v1/stream/printed",
+        summary="What programs print: the last lines, then what comes",
+        media=(EVENTS,),
+        answer=bytes,
+        stream=_printed,
     ),
 )

@@ -25,7 +25,7 @@ def _binary(service: Service, call: Call) -> Binary:
     probe, name = str(call.path["probe"]), str(call.path["table"])
     _, table = service.host.table(probe, name)
     about = {"probe": probe, "taken_ns": time.time_ns()}
-    return Binary(COLUMNS, columns.encode(about, [columns.Block(name, table.columns)]))
+    return Binary(COLUMNS, columns.encode(about, [columns.Block(name, table.columns, meanings=table.meanings)]))
 
 
 ROUTES = (

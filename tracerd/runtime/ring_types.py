@@ -1,0 +1,65 @@
+"""What a ring buffer's records are: of the type that the map declares as its value, else of those its exports name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tracerd.elf.spec import MapSpec
+from tracerd.runtime.load import LoadedProbe
+from tracerd.runtime.map_view import jsonable
+from tracerd.runtime.rings import RingFollower
+from tracerd.signals import Signals
+from tracerd.views.values import Codec, named_type
+
+Condition = tuple[tuple[str, int], ...]
+"""Fields that have these numbers, in records of a type."""
+
+
+class TypedFollower:
+    """A ring buffer's follower that knows what its records are."""
+
+    def __init__(self, follower: RingFollower, types: Sequence[tuple[Codec, Condition]]) -> None:
+        self._types = types
+        self._follower = follower
+        self.take = follower.take
+        self.close = follower.close
+
+    @property
+    def ended(self) -> bool:
+        """True if nothing waits and nothing will come: its probe is unloaded."""
+        return self._follower.ended
+
+    def decode(self, record: bytes) -> object:
+        """Return a record as JSON has it; hex if it is of none of the types."""
+        for codec, condition in self._types:
+            if len(record) >= codec.size:
+                value = codec.decode(record[: codec.size])
+                if not condition or _meets(value, condition):
+                    return jsonable(value)
+        return record.hex()
+
+
+def record_types(live: LoadedProbe, ring: MapSpec) -> list[tuple[Codec, Condition]]:
+    """Return the types that records of a ring buffer may have, and what a record of each looks like."""
+    btf = live.object.btf
+    if btf is None:
+        return []
+    if ring.value_type:
+        return [(Codec.of(btf, ring.value_type), ())]
+    found = ((named_type(btf, name), where) for name, where in _named(live.probe.signals, ring.name))
+    return [(Codec.of(btf, type_id), where) for type_id, where in found if type_id]
+
+
+def _named(signals: Signals, ring: str) -> list[tuple[str, Condition]]:
+    records = [*(each.record for each in signals.logs), *(each.record for each in signals.spans)]
+    return [(each.type, each.where) for each in records if each.ringbuf == ring and each.type]
+
+
+def _meets(value: object, condition: Condition) -> bool:
+    for path, number in condition:
+        found = value
+        for part in path.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        if found != number:
+            return False
+    return True
