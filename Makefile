@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 EDITABLE := --config-settings editable_mode=compat
 NATIVE := $(wildcard tracerd/native/*.py tracerd/native/*/*.[ch]) setup.py pyproject.toml
 
-.PHONY: setup setup-dev run test test-e2e lint bench fuzz soak probes probe-flags screenshot clean
+.PHONY: setup setup-dev run test test-e2e lint bench fuzz soak probes probe-flags screenshot screenshots clean
 
 setup: $(VENV)/.run-ready
 setup-dev: $(VENV)/.dev-ready
@@ -65,6 +65,10 @@ probes: $(OBJECTS)
 
 probe-flags:
 	@echo $(PROBE_FLAGS)
+
+# docs/top*.svg: the dashboard over a recorded feed, the same on every run.
+screenshots: setup-dev
+	$(BIN)/python docs/screenshots.py
 
 # docs/run.svg: a real run in a real terminal. Needs root and tmux.
 screenshot: setup

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 
 def packages() -> set[str]:
     """Every folder with an __init__.py under the shipped packages."""
-    found = (path.parent for top in ("tracerd", "probes", "exporters") for path in (ROOT / top).rglob("__init__.py"))
+    tops = ("tracerd", "probes", "exporters", "tui")
+    found = (path.parent for top in tops for path in (ROOT / top).rglob("__init__.py"))
     return {str(path.relative_to(ROOT)).replace("/", ".") for path in found}
 
 

@@ -15,6 +15,7 @@ from tracerd.errors import TracerdError
 
 COMMANDS = {
     "run": "attach probes and print live tables until Ctrl-C",
+    "top": "the dashboard: live, over the daemon or without one",
     "serve": "the daemon",
     "record": "keep events in a file",
     "replay": "run a probe over a recording",

@@ -1,0 +1,97 @@
+"""Attaching and detaching: asked once more, told afterwards, and not there for those who may not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.tui.dashboard import Dashboard, dashboard
+from tests.tui.feeds import made_feed
+from tracerd.errors import ConfigError
+
+
+def test_a_program_is_attached_to_the_event_that_is_typed() -> None:
+    """The program under the cursor; the answer is told."""
+    feed = made_feed()
+
+    async def steps(top: Dashboard) -> None:
+        await top.press("2", "down", "a")
+        await top.says("Attach syscalls/on_exit")
+        await top.pilot.press(*"syscall:openat:exit", "enter")
+        await top.told("runs on syscall:openat:exit now")
+
+    dashboard(feed, steps)
+    assert feed.attached == [(2, "syscall:openat:exit")]
+
+
+def test_detaching_is_asked_once_more_and_only_y_does_it() -> None:
+    """Enter, Esc and n leave it; the question says what it means and the way back."""
+    feed = made_feed()
+
+    async def steps(top: Dashboard) -> None:
+        await top.press("2")
+        for key in ("enter", "escape", "n"):
+            await top.press("d")
+            await top.says("Detach syscalls/on_enter from syscall:*:enter?", "tracerd attach 1")
+            await top.press(key)
+        assert feed.detached == []
+        await top.press("d", "y")
+        await top.told("is detached from")
+
+    dashboard(feed, steps)
+    assert feed.detached == [1]
+
+
+def test_sources_attach_and_detach_by_event() -> None:
+    """The link of the event under the cursor; of all programs one is chosen by a digit."""
+    feed = made_feed()
+
+    async def steps(top: Dashboard) -> None:
+        await top.press("5", "d")
+        await top.says("Detach syscalls/on_enter")
+        await top.press("y")
+        await top.until(lambda: feed.detached == [1])
+        await top.press("a")
+        await top.says("Attach which program?", "slow/on_tick")
+        await top.press("3")
+        await top.pilot.press(*"interval:2s", "enter")
+        await top.until(lambda: feed.attached == [(3, "interval:2s")])
+
+    dashboard(feed, steps)
+
+
+def test_what_the_daemon_refuses_is_told_and_nothing_else_happens() -> None:
+    """In its own words."""
+    feed = made_feed()
+
+    def refuse(program: int, source: str) -> None:
+        raise ConfigError(source, f"no event of that name for program {program}")
+
+    feed.attach = refuse  # type: ignore[assignment, method-assign]
+
+    async def steps(top: Dashboard) -> None:
+        await top.press("2", "a")
+        await top.pilot.press(*"nonsense", "enter")
+        await top.told("nonsense: no event of that name")
+        await top.tick()
+
+    dashboard(feed, steps)
+
+
+@pytest.mark.parametrize(("role", "options"), [("read", {}), ("admin", {"read_only": True}), ("admin", {"web": True})])
+def test_who_may_only_read_sees_no_keys_that_change_anything(role: str, options: dict[str, bool]) -> None:
+    """By the daemon's word, by choice, or in a browser."""
+    feed = made_feed(role=role)
+
+    async def steps(top: Dashboard) -> None:
+        for place in "25":
+            await top.press(place, "a", "d")
+            assert "Attach" not in top.text
+            assert "Detach" not in top.text
+            await top.press("question_mark")
+            await top.says("Quit")
+            assert "Attach" not in top.text
+            await top.press("escape")
+        await top.says("read-only")
+
+    dashboard(feed, steps, (120, 50), **options)
+    assert (feed.attached, feed.detached) == ([], [])

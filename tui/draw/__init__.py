@@ -1,0 +1,1 @@
+"""Pictures made of characters: pure, from numbers to lines of styled text."""

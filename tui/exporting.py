@@ -1,0 +1,69 @@
+"""`E`: what a screen shows as a file, written where the dashboard was started, or downloaded by a browser."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from textual import events
+from textual.app import App
+
+from tracerd.text import printable
+from tui.model.sheet import Sheet
+from tui.model.writing import Rows, as_csv, as_json
+from tui.screens.dialogs import Choice
+from tui.screens.view import View
+
+KINDS = {"c": "CSV: the table, all rows that the filter leaves", "j": "JSON: the same, with plain numbers",
+         "s": "SVG: a picture of the screen"}  # fmt: skip
+
+
+class Exporting(App[None]):
+    """What the dashboard does for the key."""
+
+    def action_export(self) -> None:
+        """Ask for the kind of file, and write it."""
+        view = self.screen
+        if isinstance(view, View):
+            kinds = KINDS if _shown(view) is not None else {"s": KINDS["s"]}
+            self.push_screen(Choice("Export this view", kinds), lambda kind: self._write(view, kind))
+
+    def _write(self, view: View, kind: str | None) -> None:
+        if kind is None:
+            return
+        if kind == "s":
+            self._deliver(view.PLACE, "svg", self.export_screenshot())
+            return
+        shown = _shown(view)
+        if shown is not None:
+            sheet, rows = shown
+            text = as_csv(sheet, rows) if kind == "c" else as_json(sheet, rows)
+            self._deliver(f"{view.PLACE}-{_plain(sheet.name)}", "csv" if kind == "c" else "json", text)
+
+    def _deliver(self, what: str, suffix: str, text: str) -> None:
+        name = f"tracerd-{what}-{time.strftime('%Y%m%d-%H%M%S')}.{suffix}"
+        self.deliver_text(io.StringIO(text), save_directory=Path.cwd(), save_filename=name, name="export")
+
+    def on_delivery_complete(self, event: events.DeliveryComplete) -> None:
+        """Say where it is."""
+        self.notify(f"written to {event.path}" if event.path else "handed to the browser", markup=False)
+
+    def on_delivery_failed(self, event: events.DeliveryFailed) -> None:
+        """Say why it is not; nothing else is lost by it."""
+        said: Any = event.exception
+        self.notify(f"not written: {printable(str(said))}", severity="error", timeout=10, markup=False)
+
+
+def _shown(view: View) -> tuple[Sheet, Rows] | None:
+    """Return what a screen shows as rows."""
+    instead, grid = view.export_sheet(), view.grid
+    if instead is not None:
+        return instead, np.arange(len(instead))
+    return (grid.sheet, grid.rows) if grid is not None and grid.sheet is not None else None
+
+
+def _plain(name: str) -> str:
+    return "".join(each if each.isalnum() or each in "-_." else "-" for each in name)[:64]

@@ -1,0 +1,49 @@
+"""A table as text for other programs: plain numbers, every column, the rows that are shown in their order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from tui.model.sheet import Sheet
+
+Rows = npt.NDArray[np.intp]
+
+
+def as_csv(sheet: Sheet, rows: Rows) -> str:
+    """Return CSV (RFC 4180) with a header of column names; a histogram is one field with blanks between its slots."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow([column.name for column in sheet.columns])
+    for row in _rows(sheet, rows):
+        writer.writerow([" ".join(map(str, each)) if isinstance(each, list) else _harmless(each) for each in row])
+    return out.getvalue()
+
+
+def as_json(sheet: Sheet, rows: Rows) -> str:
+    """Return a JSON array with one object a row."""
+    names = [column.name for column in sheet.columns]
+    documents = (dict(zip(names, row, strict=True)) for row in _rows(sheet, rows))
+    return "[" + ",\n ".join(json.dumps(each, ensure_ascii=False) for each in documents) + "]\n"
+
+
+def _rows(sheet: Sheet, rows: Rows) -> Iterator[tuple[object, ...]]:
+    return zip(*(_plain(column.values[rows]) for column in sheet.columns), strict=True)
+
+
+def _plain(values: npt.NDArray[np.generic]) -> list[object]:
+    if values.dtype == np.uint8 and values.ndim > 1:
+        return [each.tobytes().hex() for each in values]
+    if values.dtype.kind == "f":
+        return [each if np.isfinite(each) else None for each in values.tolist()]
+    return list(values.tolist())
+
+
+def _harmless(value: object) -> object:
+    """A spreadsheet runs a cell that begins so, and any process chooses its own name."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value

@@ -1,0 +1,163 @@
+"""What is asked and told in front of a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.suggester import SuggestFromList
+from textual.widgets import Input, Static
+
+from tracerd.text import printable
+
+if TYPE_CHECKING:
+    from tui.screens.view import View
+
+BOX = """
+{name} {{ align: center middle; }}
+{name} .box {{ width: auto; min-width: 40; max-width: 90%; height: auto; max-height: 90%; padding: 1 2;
+               background: $surface; border: round $primary; }}
+{name} .box Static {{ width: auto; max-width: 100%; }}
+"""
+
+
+class Choice(ModalScreen[str | None]):
+    """A few keys, each with what it does."""
+
+    DEFAULT_CSS = BOX.format(name="Choice")
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Leave")]
+
+    def __init__(self, title: str, keys: Mapping[str, str]) -> None:
+        super().__init__()
+        self._title, self._keys = title, keys
+
+    def compose(self) -> ComposeResult:
+        text = Text(printable(self._title) + "\n\n", style="bold")
+        for key, does in self._keys.items():
+            text.append(f" {key} ", style="reverse bold")
+            text.append(f"  {printable(does)}\n", style="not bold")
+        text.append("\nEsc leaves it as it is", style="not bold dim")
+        with Vertical(classes="box"):
+            yield Static(text)
+
+    def on_key(self, event: events.Key) -> None:
+        """Answer with the key."""
+        if event.character in self._keys:
+            event.stop()
+            self.dismiss(event.character)
+
+
+class Confirm(ModalScreen[bool]):
+    """A question before something is changed: only `y` does it."""
+
+    DEFAULT_CSS = BOX.format(name="Confirm")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes"),
+        Binding("n,escape,enter", "answer(False)", "No"),
+    ]
+
+    def __init__(self, question: str, what_then: str = "") -> None:
+        super().__init__()
+        self._question, self._then = question, what_then
+
+    def compose(self) -> ComposeResult:
+        text = Text(printable(self._question), style="bold")
+        if self._then:
+            text.append(f"\n\n{printable(self._then)}", style="not bold")
+        text.append("\n\n")
+        text.append(" y ", style="reverse bold")
+        text.append(" yes    ", style="not bold")
+        text.append(" n ", style="reverse bold")
+        text.append(" no", style="not bold")
+        with Vertical(classes="box"):
+            yield Static(text)
+
+    def action_answer(self, yes: bool) -> None:
+        """End with the answer."""
+        self.dismiss(yes)
+
+
+class Ask(ModalScreen[str | None]):
+    """A line of text; words that are known are offered while it is typed."""
+
+    DEFAULT_CSS = BOX.format(name="Ask") + "\nAsk .box { width: 70; }\n"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Leave")]
+
+    def __init__(self, title: str, placeholder: str, known: Sequence[str] = (), value: str = "") -> None:
+        super().__init__()
+        self._title, self._placeholder, self._known, self._value = title, placeholder, known, value
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(Text(printable(self._title), style="bold"))
+            yield Input(self._value, self._placeholder, suggester=SuggestFromList(self._known))
+            yield Static(Text("Enter takes it, → completes it, Esc leaves it as it is", style="dim"))
+
+    @on(Input.Submitted)
+    def _submitted(self, message: Input.Submitted) -> None:
+        self.dismiss(message.value.strip() or None)
+
+
+class Row(ModalScreen[None]):
+    """One row of a table with all of its columns, and their whole text."""
+
+    DEFAULT_CSS = BOX.format(name="Row")
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,e,q", "dismiss", "Close")]
+
+    def __init__(self, row: Mapping[str, str]) -> None:
+        super().__init__()
+        self._row = row
+
+    def compose(self) -> ComposeResult:
+        width = max((len(name) for name in self._row), default=0)
+        text = Text()
+        for name, value in self._row.items():
+            text.append(f"{printable(name):<{width}}  ", style="bold")
+            text.append(f"{printable(value)}\n")
+        with VerticalScroll(classes="box"):
+            yield Static(text)
+
+
+class Help(ModalScreen[None]):
+    """What a screen shows, and every key that does something there."""
+
+    DEFAULT_CSS = BOX.format(name="Help") + "\nHelp .box { width: 84; }\n"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q", "dismiss", "Close"),
+        Binding("j", "scroll(1)", "Down", show=False),
+        Binding("k", "scroll(-1)", "Up", show=False),
+    ]
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self._view = view
+
+    def compose(self) -> ComposeResult:
+        text = Text(f"{self._view.PLACE.capitalize()}\n", style="bold")
+        text.append(f"{self._view.HELP_TEXT.strip()}\n\n", style="not bold")
+        for key, does in _keys(self._view):
+            text.append(f"{key:>16}", style="bold")
+            text.append(f"  {does}\n", style="not bold")
+        with VerticalScroll(classes="box"):
+            yield Static(text)
+
+    def action_scroll(self, by: int) -> None:
+        """Go on or back by a line."""
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
+
+
+def _keys(view: View) -> list[tuple[str, str]]:
+    """Return the keys that work on a screen now, keys of one action together."""
+    found: dict[str, tuple[list[str], str]] = {}
+    for active in view.active_bindings.values():
+        binding = active.binding
+        if active.enabled and binding.description and not binding.system:
+            keys, _ = found.setdefault(binding.action, ([], active.tooltip or binding.description))
+            keys.append(view.app.get_key_display(binding))
+    return [(" ".join(dict.fromkeys(keys)), does) for keys, does in found.values()]

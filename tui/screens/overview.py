@@ -1,0 +1,148 @@
+"""The first screen: the balance of all events, what it costs, what is wrong, and who is busiest."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Static
+
+from tracerd.text import printable
+from tracerd.views.format import count, share, size
+from tui.draw.chart import Curve, Scale
+from tui.model.grouping import NO_GROUPS, grouped, next_by
+from tui.model.maps import Item
+from tui.model.overview import first_table, wrong
+from tui.model.rates import rated
+from tui.model.seen import Seen, span_ns, totals
+from tui.model.sheet import sheet_of
+from tui.screens.maps import Maps
+from tui.screens.view import View
+from tui.widgets.balance import Balance
+from tui.widgets.chart import Chart
+from tui.widgets.facts import Facts
+from tui.widgets.grid import Grid
+from tui.widgets.spark import Spark
+
+ROOM = 12
+"""Columns of the values beside the sparks."""
+
+
+class Overview(View):
+    """Everything in one look. It keeps nothing but what it shows, and how its table is grouped."""
+
+    PLACE = "overview"
+    HELP_TEXT = """
+On top the balance: every event that was produced is in one of
+its parts. Below it how the numbers went: events and losses a
+second, the CPU that all of tracerd takes (100 % is one CPU),
+and the programs alone.
+
+What is wrong has a number before it: press that to look closer.
+Below is the table of the first probe that counts something,
+busiest first; Enter opens it, 3 shows all tables and maps.
+
+b  rows by a part of their key: what counts is added up
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("b", "group", "By", tooltip="Add up rows with the same pid, name …"),
+    ]
+    DEFAULT_CSS: ClassVar[str] = """
+    Overview #upper { height: auto; max-height: 60%; }
+    Overview #numbers { height: auto; padding: 0 1; }
+    Overview #wrong { height: auto; max-height: 8; padding: 0 1; margin-top: 1; }
+    Overview .trend { height: 1; }
+    Overview .trend Static { width: 11; color: $text-muted; }
+    Overview .trend Spark { width: 1fr; }
+    Overview Chart { display: none; }
+    Overview #table-title { height: 1; padding: 0 1; margin-top: 1; color: $text-muted; }
+    Overview Grid { height: 1fr; min-height: 4; }
+
+    Overview.-wide #upper { layout: horizontal; }
+    Overview.-wide #numbers { width: 1fr; }
+    Overview.-wide #wrong { width: 1fr; margin-top: 0; max-height: 100%; }
+    Overview.-tall .trend { display: none; }
+    Overview.-tall Chart { display: block; height: 9; margin-top: 1; }
+    Overview.-tall #wrong { max-height: 30; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by = ""                            # the column by which rows are grouped; "": they are as they are
+
+    def body(self) -> ComposeResult:
+        with Vertical(id="upper"):
+            with Vertical(id="numbers"):
+                yield Balance()
+                for name, form in (("events/s", count), ("lost/s", count), ("CPU", share), ("memory", size)):
+                    with Horizontal(classes="trend"):
+                        yield Static(name)
+                        yield Spark(form, room=ROOM, id=f"spark-{name.removesuffix('/s')}")
+                yield Chart(id="chart-events")
+                yield Chart(id="chart-cpu")
+            with VerticalScroll(id="wrong", can_focus=False):
+                yield Facts()
+        yield Static(id="table-title", markup=False)
+        yield Grid(id="overview-grid")
+
+    def on_mount(self) -> None:
+        self.query_one(Grid).focus()
+
+    def show(self, seen: Seen) -> None:
+        """Show a sight."""
+        if seen.moment is not None:
+            self.query_one(Balance).show(totals(seen.moment))
+        told = {"events": seen.produced, "lost": seen.lost, "CPU": seen.cpu, "memory": seen.memory}
+        for name, series in told.items():
+            self.query_one(f"#spark-{name}", Spark).show(series.values)
+        self._show_charts(seen)
+        self.query_one(Facts).show(wrong(seen))
+        self._show_table(seen)
+
+    def _show_charts(self, seen: Seen) -> None:
+        times, span = seen.produced.times, span_ns(seen.produced)
+        events = [Curve("events/s", times, seen.produced.values), Curve("lost/s", times, seen.lost.values)]
+        lost = bool(np.nansum(seen.lost.values))
+        self.query_one("#chart-events", Chart).show(events if lost else events[:1], Scale(count, span))
+        curves = [Curve("CPU of tracerd", seen.cpu.times, seen.cpu.values),
+                  Curve("of its programs", seen.runs.times, seen.runs.values)]  # fmt: skip
+        self.query_one("#chart-cpu", Chart).show(curves, Scale(share, span))
+
+    def _show_table(self, seen: Seen) -> None:
+        found, title = first_table(seen), self.query_one("#table-title", Static)
+        grid = self.query_one(Grid)
+        grid.display = found is not None
+        if found is None:
+            title.update("no probe has a table; 3 Maps shows what there is" if seen.look is not None else "")
+            return
+        probe, table = found
+        before = seen.table_before(probe, table.name)
+        rows = rated(sheet_of(table), sheet_of(before) if before is not None else None, seen.seconds)
+        sheet = grouped(rows, self._by)
+        by = "" if sheet is rows else f" by {self._by}"
+        title.update(printable(f"{probe}/{table.name}{by}: {len(sheet):,} rows, busiest first (Enter opens it)"))
+        self.present(grid, sheet)
+
+    def action_group(self) -> None:
+        """Have rows with something in common as one, or rows as they are again."""
+        found, before = first_table(self.top.seen), self._by
+        self._by = next_by(sheet_of(found[1]), before) if found is not None else ""
+        if self._by == before:
+            self.notify(NO_GROUPS, severity="warning")
+        self._show_table(self.top.seen)
+
+    @on(Grid.Chosen)
+    async def _open(self) -> None:
+        found = first_table(self.top.seen)
+        self.top.action_go("maps")
+        if found is not None:
+            self.app.call_after_refresh(self._look_into, Item(True, found[0], found[1].name))
+
+    def _look_into(self, item: Item) -> None:
+        maps = self.app.screen
+        if isinstance(maps, Maps):
+            maps.open(item)

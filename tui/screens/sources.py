@@ -1,0 +1,90 @@
+"""Where events come from, what each source lost, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+
+from tracerd.daemon.feed import LinkInfo, ProgramInfo
+from tracerd.snapshot import Ledger
+from tui.model import sources as model
+from tui.model.seen import Seen
+from tui.screens.linking import Linking
+from tui.widgets.balance import Balance
+from tui.widgets.facts import Facts
+from tui.widgets.grid import Grid
+
+
+class Sources(Linking):
+    """Events on top, the one under the cursor in words below."""
+
+    PLACE = "sources"
+    HELP_TEXT = """
+One line an event: how many were produced, and where each of them went. The balance is exact:
+produced = delivered + filtered + lost + dropped + failed, and what is under way.
+
+lost       the producer had no room for them (a ring was full), or says that it lost them
+dropped    their records were damaged
+failed     a program was aborted, or the record was too short for it
+filtered   tracerd's own events
+
+Below is the event under the cursor: who runs on it, its rings, and for each loss the way out.
+"""
+    DEFAULT_CSS: ClassVar[str] = """
+    Sources Grid { height: 1fr; min-height: 4; }
+    Sources #detail { height: auto; max-height: 60%; border-top: solid $panel; padding: 0 1; }
+    Sources Balance { height: 3; }
+    """
+
+    def body(self) -> ComposeResult:
+        yield Grid(id="sources-grid")
+        with VerticalScroll(id="detail", can_focus=False):
+            yield Balance()
+            yield Facts()
+
+    def on_mount(self) -> None:
+        self.query_one(Grid).focus()
+
+    def show(self, seen: Seen) -> None:
+        """Show all events, and one in words."""
+        self.present(self.query_one(Grid), model.sources(seen))
+        self._show_detail()
+
+    def on_grid_moved(self) -> None:
+        """Another event is under the cursor."""
+        self._show_detail()
+
+    def _show_detail(self) -> None:
+        event, ledger = self._event()
+        balance, facts = self.query_one(Balance), self.query_one(Facts)
+        balance.display = ledger is not None
+        if ledger is None:
+            facts.show([("", "No program is attached to any event: a attaches one, tracerd prog load loads a probe.")])
+            return
+        look = self.top.seen.look
+        balance.show(ledger)
+        source = model.source_of(look, event)
+        told = [("event", event)]
+        if source is not None:
+            told.append(("source", model.buffers(source)))
+        if ledger.via:
+            told.append(("via", ledger.via))
+        told += [("runs", f"{link.probe}/{link.name}") for link in model.links_on(look, event)]
+        for what, way_out in model.advice(look, event, ledger):
+            told += [("! loss", what), ("→", way_out)]
+        facts.show(told)
+
+    def _event(self) -> tuple[str, Ledger | None]:
+        moment, row = self.top.seen.moment, self.query_one(Grid).cursor_values
+        event = str(row.get("event", "")) if row is not None else ""
+        return event, moment.ledger.get(event) if moment is not None else None
+
+    def chosen_links(self) -> Sequence[LinkInfo]:
+        return model.links_on(self.top.seen.look, self._event()[0])
+
+    def chosen_programs(self) -> Sequence[ProgramInfo]:
+        look = self.top.seen.look
+        return look.programs if look is not None else ()
