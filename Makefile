@@ -36,7 +36,8 @@ lint: setup-dev
 test: lint
 	$(BIN)/pytest --ignore=tests/e2e
 
-# Against rotel, VictoriaMetrics and Prometheus: tests/e2e/install.sh gets them, and what is not there is skipped.
+# Against rotel, VictoriaMetrics, Prometheus, a terminal (tmux) and a browser (Chromium): tests/e2e/install.sh gets them,
+# and what is not there is skipped.
 test-e2e: setup-dev
 	$(BIN)/pytest -n 0 tests/e2e
 

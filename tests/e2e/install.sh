@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Put what the end-to-end tests run against into build/e2e: rotel (PyPI), Prometheus and VictoriaMetrics (Debian).
-# Packages are unpacked, not installed: no service starts, and the system stays as it is. Chromium alone is installed: it
-# comes with a hundred libraries. What cannot be had is said, and its tests skip; this never fails.
+# Packages are unpacked, not installed: no service starts, and the system stays as it is. Chromium and tmux are installed:
+# the one comes with a hundred libraries. What cannot be had is said, and its tests skip; this never fails.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 here=$PWD/build/e2e
@@ -51,11 +51,11 @@ sources_of() {
 		sed "s/^Suites:.*/Suites: $1/"
 }
 
-get_chromium() {
-	command -v chromium >/dev/null && return
+get_installed() {
+	command -v "$1" >/dev/null && return
 	[ "$(id -u)" = 0 ] || return
 	timeout 300 apt-get -qq update &&
-		DEBIAN_FRONTEND=noninteractive timeout 900 apt-get -qq install -y --no-install-recommends chromium >/dev/null
+		DEBIAN_FRONTEND=noninteractive timeout 900 apt-get -qq install -y --no-install-recommends "$1" >/dev/null
 }
 
 missing() { echo "e2e: $1 cannot be had here; its tests are skipped"; }
@@ -63,5 +63,6 @@ missing() { echo "e2e: $1 cannot be had here; its tests are skipped"; }
 get_rotel || missing rotel
 get_package prometheus "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" || missing prometheus
 get_package victoria-metrics trixie forky sid || missing victoria-metrics    # OTLP: newer than Debian 12's
-get_chromium || missing chromium
+get_installed tmux || missing tmux
+get_installed chromium || missing chromium
 exit 0
