@@ -57,6 +57,6 @@ def _column(values: Sequence[object]) -> Column:
 def _fitting(values: Sequence[Any]) -> type[np.number[Any]]:
     """Return what holds all of some whole numbers: counters of the kernel have 64 bits without a sign."""
     least, most = min(values), max(values)
-    if -(2**63) <= least and most < 2**63:
+    if least >= -(2**63) and most < 2**63:
         return np.int64
-    return np.uint64 if 0 <= least and most < 2**64 else np.float64
+    return np.uint64 if least >= 0 and most < 2**64 else np.float64

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
+from textual._styles_cache import StylesCache
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -82,6 +83,10 @@ class View(Screen[None]):
         self.query_one(Head).show(
             seen, paused=top.paused, interval=top.interval, read_only=not top.admin and seen.look is not None
         )
+
+    def on_unmount(self) -> None:
+        """Let go of what was drawn: Textual keeps the lines of the last thousand widgets, gone or not."""
+        StylesCache.get_inner_outer.cache_clear()
 
     def on_screen_resume(self) -> None:
         """Catch up with what was seen while another screen was on top."""
