@@ -6,6 +6,7 @@ The dashboard itself is another package, found through the entry-point group `tr
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
@@ -54,10 +55,17 @@ def command(
     objects), they run in this process until you leave, as with `tracerd run`.
     """
     dashboard = _dashboard()
+    if probes:
+        from tracerd.runtime.locate import locate  # only who names one needs it
+
+        for each in probes:              # what is wrong is told before anything is drawn
+            locate(each)
     if web:
         dashboard.run_web(_same_in_a_terminal(options, probes, interval), port, click.echo)
         return
     source = None if probes else _daemon(options)
+    if not in_web and not _at_a_terminal():
+        raise NotSupported("tracerd top", "this is no terminal; --web shows it in a browser, tracerd run prints")
     if source is not None:
         dashboard.run(source, interval=interval, read_only=read_only, web=in_web)
         return
@@ -73,6 +81,12 @@ def _dashboard() -> _Dashboard:
         raise NotSupported("tracerd top", "the dashboard is not installed; install tracerd again")
     module: _Dashboard = found.load()
     return module
+
+
+def _at_a_terminal() -> bool:
+    """True if there is one to draw on, and to take keys from; what is printed may go elsewhere."""
+    streams = (sys.__stdin__, sys.__stderr__)
+    return os.environ.get("TERM") != "dumb" and all(each is not None and each.isatty() for each in streams)
 
 
 def _daemon(options: Global) -> Callable[[], Feed] | None:

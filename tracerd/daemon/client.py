@@ -235,14 +235,19 @@ class Client:
 
     @contextmanager
     def _stream(self, path: str, accept: str, patience: float = ANSWER_SECONDS) -> Iterator[HTTPResponse]:
-        """Begin a stream, which has a connection of its own; it ends with `close`."""
+        """Begin a stream, which has a connection of its own. It ends with `close`, which is no error."""
+        begun = False
         with closing(Connection(self._endpoint, patience)) as connection:
             self._streams.add(connection)
             try:
-                stream = connection.request("GET", path, accept=accept)
-                if stream.status != 200:
-                    raise raised(stream.read(), stream.status)
-                yield stream
+                with closing(connection.request("GET", path, accept=accept)) as stream:
+                    if stream.status != 200:
+                        raise raised(stream.read(), stream.status)
+                    begun = True
+                    yield stream
+            except RunError:
+                if not (begun and connection.broken_off):
+                    raise
             finally:
                 self._streams.discard(connection)
 

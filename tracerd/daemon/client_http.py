@@ -104,16 +104,17 @@ class Connection:
         self._http: http.client.HTTPConnection | None = None
         self._socket: socket.socket | None = None        # its own, of the last request: a stream takes it over
         self._used = 0.0
+        self.broken_off = False
 
     def close(self) -> None:
         """Close it; a later request opens it again."""
         if self._http is not None:
             self._http.close()
-            self._http = None
+            self._http = self._socket = None
 
     def break_off(self) -> None:
         """End what it waits for: a thread that reads an answer gets its end."""
-        opened = self._socket
+        self.broken_off, opened = True, self._socket
         if opened is not None:
             with suppress(OSError):                      # it has ended already
                 opened.shutdown(socket.SHUT_RDWR)
@@ -174,6 +175,8 @@ class Connection:
             if opened.sock is None:
                 raise
         self._socket = opened.sock
+        if self.broken_off:
+            raise ConnectionAbortedError("it was broken off")
         answer = opened.getresponse()
         self._used = time.monotonic()
         return answer

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from tracerd.daemon.core import Daemon
     from tracerd.runtime.upload import Upload
     from tracerd.snapshot import Column, Moment
+    from tracerd.verifier.sandbox import Verifier
     from tracerd.vm.policy import Integrity
 
 NAME = "this process"
 LOOK_SECONDS = 0.25
-EXPIRE_EVERY = 40                # looks between two at maps that fill up with ended processes
+SELDOM = 40                      # looks between two at maps that fill up with ended processes, and at ended sources
 TURN_SECONDS = 0.25
 """How long a stream waits before it looks whether it is to end."""
 
@@ -48,6 +49,7 @@ class LocalDaemon:
         self._beginning = threading.Lock()
         self._running: tuple[Daemon, Control] | None = None
         self._made = ExitStack()
+        self._verifier: Verifier | None = None
         self._ended = threading.Event()
         logging.getLogger("tracerd").addHandler(logging.NullHandler())   # its word would be written over the screen
 
@@ -71,8 +73,10 @@ class LocalDaemon:
             return LocalFeed(*self._running, self._ended)
 
     def close(self) -> None:
-        """Stop everything and remove what it kept. May be called twice."""
+        """Stop everything and remove what it kept; a proof under way is broken off. May be called twice."""
         self._ended.set()
+        if self._verifier is not None:
+            self._verifier.close()
         with self._beginning:
             if self._running is not None:
                 daemon, _ = self._running
@@ -101,6 +105,9 @@ class LocalDaemon:
         config = DaemonConfig(state_dir=folder / "state", code_integrity=self._integrity)
         daemon = Daemon(config, lambda: config)
         made.callback(daemon.close)
+        self._verifier = daemon.verifier
+        if self._ended.is_set():
+            raise RunError(NAME, "the session has ended")
         daemon.host.begin([(name, _located(name)) for name in self._probes])
         daemon.exporting.start()
         daemon.begun = True
@@ -112,9 +119,12 @@ class LocalDaemon:
         looks = 0
         while not self._ended.wait(LOOK_SECONDS):
             looks += 1
-            daemon.host.sources.take_printed()           # who follows gets the lines by that
-            if looks % EXPIRE_EVERY == 0:
-                daemon.host.expire()
+            with suppress(TracerdError):                 # as in `serve`: the next look is soon
+                daemon.host.sources.take_printed()       # who follows gets the lines by that
+                if looks % SELDOM == 0:
+                    daemon.host.expire()
+                    if daemon.host.sources.failed():
+                        daemon.revive()
 
 
 class LocalFeed:
@@ -141,10 +151,10 @@ class LocalFeed:
     def moments(self, interval: float = 1.0) -> Iterator[Moment]:
         """Yield what it has collected, every so many seconds."""
         due = time.monotonic()
-        while self._lasts:
+        while self._goes_on():
             yield self._control.moment()
             due = max(due + interval, time.monotonic())
-            while self._lasts and time.monotonic() < due:
+            while self._goes_on() and time.monotonic() < due:
                 self._closed.wait(min(due - time.monotonic(), TURN_SECONDS))
 
     def columns(self, map_id: int) -> Mapping[str, Column]:
@@ -165,7 +175,7 @@ class LocalFeed:
         """Yield a ring buffer's records from now on."""
         follower = self._control.follow(map_id, QUEUE_BYTES)
         try:
-            while self._lasts and not follower.ended:
+            while self._goes_on() and not follower.ended:
                 records, lost = follower.take(TURN_SECONDS)
                 for record in records:
                     yield Record(follower.decode(record), lost)
@@ -176,7 +186,7 @@ class LocalFeed:
         """Yield what programs print."""
         follower = self._control.follow_printed()
         try:
-            while self._lasts and not follower.ended:
+            while self._goes_on() and not follower.ended:
                 lines, lost = follower.take(TURN_SECONDS)
                 for line in lines:
                     yield Printed(line, lost)
@@ -199,8 +209,7 @@ class LocalFeed:
         """End its streams; nothing else is its own."""
         self._closed.set()
 
-    @property
-    def _lasts(self) -> bool:
+    def _goes_on(self) -> bool:
         return not (self._ended.is_set() or self._closed.is_set())
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+_MOST = 2.0**63 - 1024
+"""The largest float that 64 bits with a sign have room for: the last slot of 64 goes further."""
+
 
 def log2_percentile(slots: npt.NDArray[np.integer], percent: float) -> npt.NDArray[np.int64]:
     """Return each row's percentile, shape (rows,), of `slots`, shape (rows, n).
@@ -27,4 +30,4 @@ def log2_percentile(slots: npt.NDArray[np.integer], percent: float) -> npt.NDArr
     fraction = np.divide(wanted - before, inside, out=np.zeros_like(inside), where=inside > 0)
     low = np.where(slot == 0, 0.0, np.exp2(slot))
     high = np.exp2(slot + 1.0)
-    return np.where(total > 0, low + fraction * (high - low), 0.0).astype(np.int64)
+    return np.where(total > 0, np.minimum(low + fraction * (high - low), _MOST), 0.0).astype(np.int64)

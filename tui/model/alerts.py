@@ -38,7 +38,7 @@ def _losses(seen: Seen) -> Iterator[Alert]:
         return
     now, produced = bad(totals(seen.moment)), totals(seen.moment).produced
     if now:
-        before = bad(totals(seen.before)) if seen.before is not None else now
+        before = bad(totals(seen.before)) if seen.before is not None and seen.seconds > 0 else now
         still = f", {count((now - before) / seen.seconds)} a second now" if now > before else ", none just now"
         share = now / max(produced, 1)
         yield Alert(

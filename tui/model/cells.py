@@ -19,6 +19,8 @@ ZEROS = frozenset((NONE, "0"))
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_BARS = 32
+_MOST = 1e300
+"""What is more, infinity too, is drawn as if it were this: sums of slots then still are numbers."""
 
 
 def cells(column: SheetColumn, rows: Places, clock_offset_ns: int = 0) -> list[str]:
@@ -129,7 +131,7 @@ def _bars(slots: Numbers) -> str:
     """Return a histogram as a bar a slot; slots stand together where there are too many. An empty one is a blank."""
     width = -(-len(slots) // _MOST_BARS)
     counts = np.zeros(-(-len(slots) // width) * width)
-    counts[: len(slots)] = slots
+    counts[: len(slots)] = np.clip(np.nan_to_num(slots, nan=0.0), 0.0, _MOST)
     counts = counts.reshape(-1, width).sum(axis=1)
     most = counts.max(initial=0)
     if most <= 0:

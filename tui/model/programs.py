@@ -49,6 +49,13 @@ def program(seen: Seen, program_id: int) -> ProgramInfo | None:
     return next((each for each in found if each.id == program_id), None)
 
 
+def same_program(seen: Seen, info: ProgramInfo) -> ProgramInfo | None:
+    """Return what a program is now: by its names, since its number may be another's after a reload or a restart."""
+    found = seen.look.programs if seen.look is not None else ()
+    named = [each for each in found if (each.probe, each.name) == (info.probe, info.name)]
+    return next((each for each in named if each.id == info.id), next(iter(named), None))
+
+
 def links_of(seen: Seen, program_id: int) -> list[LinkInfo]:
     """Return a program's links."""
     return [each for each in (seen.look.links if seen.look is not None else ()) if each.program == program_id]

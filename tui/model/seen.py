@@ -17,6 +17,9 @@ from tui.model.runtimes import Runtime, runtime
 KEPT = 900
 """Samples of each series: fifteen minutes at one a second."""
 
+KEPT_GONE = 32
+"""Programs that are unloaded and whose trends are kept: some may be loaded again, or still be looked at."""
+
 LEAST_SPAN, MOST_SPAN = 20 * 10**9, 120 * 10**9
 """What charts look back, in ns: as far as there is something, within these."""
 
@@ -103,6 +106,9 @@ class Seen:
             trends.share.append(at, ran.share)
             if ran.timed:
                 trends.mean.append(at, ran.mean_ns)
+        gone = [name for name in self.programs if name not in self._runtimes]
+        for name in gone[:-KEPT_GONE]:
+            del self.programs[name]
 
     def _ran(self, moment: Moment) -> Iterator[tuple[Name, Runtime]]:
         before = {_name(each): each for each in self.before.programs} if self.before is not None else {}

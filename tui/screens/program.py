@@ -62,14 +62,19 @@ that they came from. Tab goes from one part to the next, Esc goes back to all pr
             yield Listing()
 
     def on_mount(self) -> None:
-        """Ask for the program's text, once: it never changes."""
+        """Ask for the program's text."""
         self.query_one(Listing).focus()
+        self._ask_text()
+
+    def _ask_text(self) -> None:
         self.top.ask(lambda feed: feed.disasm(self._info.id, source=True), self._show_text)
 
     def show(self, seen: Seen) -> None:
-        """Show how it does now."""
-        found = model.program(seen, self._info.id)
+        """Show how it does now. One that was replaced, or loaded again, has another number and may have other text."""
+        found, before = model.same_program(seen, self._info), self._info
         self._info = found or self._info
+        if (self._info.id, self._info.tag) != (before.id, before.tag):
+            self._ask_text()
         trends = seen.programs.get((self._info.probe, self._info.name), Trends())
         self._chart("rate", "runs/s", trends.rate, count)
         self._chart("mean", "average run", trends.mean, duration)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from itertools import islice
 from pathlib import Path
@@ -242,3 +243,32 @@ def test_a_stop_ends_the_streams_at_once(tmp_path: Path) -> None:
     assert not served.host.printed.followed
     for connection in others:
         connection.close()
+
+
+def test_a_client_that_leaves_gives_its_place_back_however_long_its_interval_is(tmp_path: Path) -> None:
+    """There are few streams: nobody may hold one for an hour because he asked for a moment an hour."""
+    with serving(tmp_path) as served, served.client() as client:
+        next(client.moments(3600.0))
+        until(lambda: served.statistics()["streams"] == 0)
+
+
+def test_a_client_that_is_closed_ends_its_streams_in_other_threads_too(tmp_path: Path) -> None:
+    """Whoever waits there for the next moment gets the end of the stream, and no error."""
+    with serving(tmp_path) as served:
+        client, came = served.client(), threading.Event()
+        found: list[object] = []
+
+        def read() -> None:
+            try:
+                for _ in client.moments(3600.0):
+                    came.set()
+                found.append("the end")
+            except Exception as error:  # noqa: BLE001  it is looked at below
+                found.append(error)
+
+        reading = threading.Thread(target=read)
+        reading.start()
+        assert came.wait(10.0)
+        client.close()
+        reading.join(10.0)
+        assert found == ["the end"]

@@ -18,12 +18,13 @@ from tracerd.daemon.api.host import Follower, Service
 from tracerd.daemon.api.models import MomentsQuery
 from tracerd.daemon.api.moments import Encoded
 from tracerd.daemon.api.route import COLUMNS, EVENTS, Call, Route
+from tracerd.daemon.api.workers import Workers
 
 QUEUE_BYTES = 1 << 20
 """What one follower of a ring buffer may be behind."""
 
 TURN_SECONDS = 0.5
-"""How long a follower waits before it looks whether anybody still listens."""
+"""How long a stream waits before it looks whether anybody still listens."""
 
 HEARTBEAT_TURNS = 10
 """After so many empty turns a comment is sent: it finds out clients that are gone."""
@@ -49,8 +50,16 @@ async def _moments(service: Service, call: Call, request: web.Request, media: st
         await response.write(data)
         service.counters.moments_skipped += int((time.monotonic() - before) / interval)
         due = max(due + interval, time.monotonic())
-        stopping = await workers.pause(due - time.monotonic())
+        stopping = await _waited(workers, request, due)
     return response
+
+
+async def _waited(workers: Workers, request: web.Request, due: float) -> bool:
+    """Wait until it is time, or the client has left: its place is another's then. True if the API is about to stop."""
+    while (rest := due - time.monotonic()) > 0 and _connected(request):
+        if await workers.pause(min(rest, TURN_SECONDS)):
+            return True
+    return workers.stopping.is_set()
 
 
 async def _records(service: Service, call: Call, request: web.Request, media: str) -> web.StreamResponse:
