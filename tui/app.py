@@ -13,6 +13,7 @@ from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
+from textual.css.query import NoMatches
 from textual.events import Resize
 from textual.message import Message
 from textual.screen import Screen
@@ -95,6 +96,10 @@ class Top(Exporting, App[None]):
         look = self.seen.look
         return not self._read_only and look is not None and look.role == "admin"
 
+    def on_load(self) -> None:
+        """Take signals before the terminal is another."""
+        self._end_with_signals()
+
     def on_mount(self) -> None:
         """Begin where the user was, and follow."""
         self.theme = self.remembered.theme if self.remembered.theme in self.available_themes else THEMES[0].name
@@ -102,7 +107,6 @@ class Top(Exporting, App[None]):
             self.switch_mode(self.remembered.screen)
         if self.remembered.problem:
             self.notify(printable(self.remembered.problem), severity="warning", markup=False)
-        self._end_with_signals()
         self._follower.start()
 
     def _end_with_signals(self) -> None:
@@ -112,6 +116,11 @@ class Top(Exporting, App[None]):
             if number is not None and threading.current_thread() is threading.main_thread():
                 with suppress(NotImplementedError):          # Windows closes the console instead
                     asyncio.get_running_loop().add_signal_handler(number, self.exit)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End with a mistake; but that a screen lacks a part of its own is none once all screens are taken apart."""
+        if not (self._exit and isinstance(error, NoMatches)):
+            super()._handle_exception(error)
 
     def on_unmount(self) -> None:
         """Remember how it was looked at."""

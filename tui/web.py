@@ -21,6 +21,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from textual_serve.download_manager import DownloadManager
 
 from tracerd.errors import ConfigError, NotPermitted, RunError
+from tui.web_door import Doors
 from tui.web_gate import STREAM, Gate, add_headers
 from tui.web_page import CSS, HTML, JS
 from tui.web_tab import Tab, say
@@ -108,7 +109,8 @@ class WebServer:
     ) -> None:
         host, port = listening.getsockname()[:2]
         self.origin = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self.gate = Gate(port, announce)
+        self._doors = Doors(self._protocol)
+        self.gate = Gate(port, announce, know=self._doors.know)
         self._command = tuple(command)
         self._listening = listening
         self._announce = announce
@@ -116,6 +118,7 @@ class WebServer:
         self._places = asyncio.Semaphore(most_tabs)
         self._downloads = DownloadManager()
         self._websockets: set[web.WebSocketResponse] = set()
+        self._serving: asyncio.Server | None = None
         self._runner = web.AppRunner(
             self._application(),
             access_log=None,
@@ -128,13 +131,19 @@ class WebServer:
     async def start(self) -> None:
         """Serve, and say where."""
         await self._runner.setup()
-        await web.SockSite(self._runner, self._listening).start()
+        self._serving = await asyncio.get_running_loop().create_server(self._doors, sock=self._listening)
         self._announce("The dashboard, read-only, for one browser of this machine. Ctrl-C ends it.")
         self._announce(f"{self.origin}/{self.gate.query}")
 
     async def stop(self) -> None:
         """Close all pages; no process of theirs is left."""
+        if self._serving is not None:
+            self._serving.close()
         await self._runner.cleanup()
+
+    def _protocol(self) -> asyncio.Protocol:
+        assert self._runner.server is not None
+        return self._runner.server()
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self.gate.guard])

@@ -12,6 +12,7 @@ machine can have one, and what the cookie opens is read-only.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 import time
@@ -71,9 +72,18 @@ class Refusal:
 
 
 class Gate:
-    """Lets one browser in. `tell` is given a sentence when it came, and when too many others tried."""
+    """Lets one browser in.
 
-    def __init__(self, port: int, tell: Callable[[str], None], now: Callable[[], float] = time.monotonic) -> None:
+    `tell` is given a sentence when it came, and when too many others tried; `know` each connection that is its own.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        tell: Callable[[str], None],
+        now: Callable[[], float] = time.monotonic,
+        know: Callable[[asyncio.BaseTransport | None], None] = lambda _: None,
+    ) -> None:
         self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
         if port == 80:                                   # browsers leave it out
             self._hosts |= {"127.0.0.1", "localhost", "[::1]"}
@@ -82,6 +92,7 @@ class Gate:
         self._name = f"tracerd_top_{port}"               # several may run: cookies know no ports
         self._spent = False
         self._tell = tell
+        self._know = know
         self._now = now
         self._refusals: deque[float] = deque()
 
@@ -97,6 +108,7 @@ class Gate:
             return self._refuse(refusal)
         brings_token = request.method == hdrs.METH_GET and request.path == "/" and "token" in request.query
         if _same(request.cookies.get(self._name, ""), self._cookie):
+            self._know(request.transport)
             return _to_the_page() if brings_token else await handler(request)
         if brings_token:
             return self._exchange(request.query["token"])

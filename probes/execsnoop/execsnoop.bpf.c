@@ -13,7 +13,8 @@ struct process_record {
 	u32 parent;
 	u32 uid;
 	s32 exit_code;			/* of an end; 0 where it is not known */
-	u32 failed;			/* 1: it ended with a code other than 0 */
+	u16 exit_known;			/* 1: somebody told the exit code */
+	u16 failed;			/* 1: it ended with a code other than 0 */
 	u64 begin_ns;			/* when it began, on the clock of bpf_ktime_get_ns() */
 	u64 time_ns;			/* when the event was */
 	u64 lifetime_ns;		/* at the event */
@@ -63,6 +64,7 @@ static ALWAYS_INLINE struct process_record *record_of(struct process_context *ct
 	record->parent = ctx->parent;
 	record->uid = ctx->uid;
 	record->exit_code = 0;
+	record->exit_known = 0;
 	record->failed = 0;
 	record->time_ns = bpf_ktime_get_ns();
 	record->begin_ns = record->time_ns - ctx->lifetime_ns;
@@ -78,7 +80,7 @@ static ALWAYS_INLINE void copy_command(struct process_context *ctx, char *to)
 	u32 i;
 
 	for (i = 0; i < COMMAND - 1; i++) {
-		if (at + i + 1 > ctx->data_end)
+		if (at + i + 2 > ctx->data_end)		/* the last byte ends the last argument */
 			break;
 		to[i] = at[i] ? at[i] : ' ';
 	}
@@ -104,7 +106,7 @@ int on_exit(struct process_context *ctx)
 {
 	struct process_record *record = record_of(ctx, ENDED);
 	struct counts *all = counted();
-	u32 failed = (ctx->known & KNOWN_EXIT_CODE) && ctx->exit_code;
+	u32 known = !!(ctx->known & KNOWN_EXIT_CODE), failed = known && ctx->exit_code;
 
 	if (all) {
 		all->ends++;
@@ -112,7 +114,8 @@ int on_exit(struct process_context *ctx)
 	}
 	if (!record)
 		return 0;
-	record->exit_code = ctx->known & KNOWN_EXIT_CODE ? ctx->exit_code : 0;
+	record->exit_code = known ? ctx->exit_code : 0;
+	record->exit_known = known;
 	record->failed = failed;
 	bpf_ringbuf_submit(record, 0);
 	return 0;

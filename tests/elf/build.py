@@ -20,6 +20,7 @@ TARGETS = {
     "linked.bpf.o": ("linked.bpf.c",),
     "types.bpf.o": ("types.bpf.c",),
     "pinned.bpf.o": ("pinned.bpf.c",),
+    "rings.bpf.o": ("rings.bpf.c",),
     "no_debug_maps.bpf.o": ("refused.bpf.c", "-DCALLBACK", "-g0"),
     "big_endian.bpf.o": ("refused.bpf.c", "-target", "bpfeb"),
     **{f"refused_{why.lower()}.bpf.o": ("refused.bpf.c", f"-D{why}") for why in REFUSED},

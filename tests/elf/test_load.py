@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from tests.elf.build import OBJECTS
-from tracerd.btf.layout import flatten
+from tracerd.btf.layout import flatten, size_of
 from tracerd.btf.types import DataSection
 from tracerd.elf.load import load, load_bytes
 from tracerd.elf.spec import ObjectSpec, ProgramSpec
@@ -76,6 +76,26 @@ def test_a_map_says_whether_it_is_kept_under_its_name() -> None:
     """__uint(pinning, LIBBPF_PIN_BY_NAME) pins; LIBBPF_PIN_NONE and silence do not."""
     spec = load(OBJECTS / "pinned.bpf.o")
     assert {each.name: each.pinned for each in spec.maps} == {"kept": True, "loose": False, "plain": False}
+
+
+def test_a_ring_buffer_may_say_what_its_records_are() -> None:
+    """A key's or value's type is kept and makes no size, as in cilium/ebpf: the kernel takes ring buffers of none."""
+    spec = load(OBJECTS / "rings.bpf.o")
+    assert spec.btf is not None
+    found = {each.name: each for each in spec.maps}
+    assert list(found) == ["typed", "named", "keyed", "kept", "plain"]
+    assert {(each.type, each.key_size, each.value_size, each.max_entries) for each in spec.maps} == {(27, 0, 0, 4096)}
+    assert found["plain"].value_type is None
+    assert found["kept"].pinned
+    paths = ["kind", "at.pid", "at.comm", "ns"]
+    for name in ("typed", "named", "kept"):
+        value = found[name].value_type
+        assert value is not None
+        assert [each.path for each in flatten(spec.btf, value)] == paths
+    keys, values = found["keyed"].key_type, found["keyed"].value_type
+    assert keys is not None
+    assert values is not None
+    assert (size_of(spec.btf, keys), size_of(spec.btf, values)) == (4, 8)
 
 
 def test_data_sections_are_maps_of_one_element(linked: ObjectSpec) -> None:

@@ -20,6 +20,7 @@ MESSAGES = {
     "MAP_IN_MAP": "map 'outer' holds maps or programs (__array(values, …)), which is not supported yet",
     "PINNED": "map 'pinned' is pinned in a way that is not known; __uint(pinning, LIBBPF_PIN_BY_NAME) is",
     "UNKNOWN_ATTRIBUTE": "map 'odd' has the attribute 'color', which is not supported; remove it",
+    "RECORD_WITHOUT_SIZE": "a forward has no size",
     "SIZE_MISMATCH": "map 'odd' has a value_size of 8, its value has 4 bytes",
     "POINTER_IN_DATA": "section '.data', byte 0: holds the address of '.rodata.str1.1'",
     "OTHER_SECTION": "refers to 'variable' in section 'elsewhere'; variables are supported in .data*, .rodata*",

@@ -108,6 +108,7 @@ def _as_recorded(feed: RecordedFeed) -> Iterator[None]:
         patch.setattr("tui.screens.events.Events.NOW", staticmethod(lambda: read_at))
         patch.setenv("TZ", "UTC")
         time.tzset()
+        patch.setattr("tracerd.views.format.today", lambda: time.localtime(read_at // 10**9)[:3])
         yield
     time.tzset()
 

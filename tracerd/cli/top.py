@@ -7,6 +7,7 @@ The dashboard itself is another package, found through the entry-point group `tr
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
@@ -73,6 +74,9 @@ def command(
 
     with LocalDaemon(probes or DEFAULT_PROBES, options.code_integrity) as local:
         dashboard.run(local.feed, interval=interval, read_only=read_only, web=in_web)
+        for name in ("SIGTERM", "SIGHUP"):       # it ends already, and takes its folder along
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _dashboard() -> _Dashboard:

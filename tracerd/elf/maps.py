@@ -148,10 +148,12 @@ class _Declaration:
         """
         number = self._numbers.get(f"{what}_size")
         type_id = self._types.get(what)
-        if type_id is None or (self._numbers["type"] == RING_BUFFER and number is None):
+        if type_id is None:
             return number or 0
         size = size_of(self._btf, type_id)
-        if number is not None and number != size:
+        if number is None:
+            return 0 if self._numbers["type"] == RING_BUFFER else size
+        if number != size:
             self._refuse(f"has a {what}_size of {number}, its {what} has {size} bytes")
         return size
 

@@ -202,8 +202,9 @@ class ObjectMap:
         """Return the value of a key, None if the map does not have it.
 
         Raises:
-            RunError: the key does not have the key's type.
+            RunError: the key does not have the key's type, or the map is a ring buffer.
         """
+        self._check_keyed()
         live = self._live()
         found = live.lookup(self._key.encode(key, f"key of map {self.name!r}"))
         if found is None:
@@ -221,6 +222,7 @@ class ObjectMap:
         Raises:
             RunError: a type does not fit, the map is full, `flags` forbid it, or the map is not for writing.
         """
+        self._check_keyed()
         if self.kind.per_cpu or self.spec.read_only:
             raise RunError(f"map {self.name!r}", "is constant" if self.spec.read_only else "has a value for each CPU")
         encoded_key = self._key.encode(key, f"key of map {self.name!r}")
@@ -238,12 +240,12 @@ class ObjectMap:
         Raises:
             RunError: the key does not have the key's type, or this kind of map does not delete.
         """
+        self._check_keyed()
         return self._live().delete(self._key.encode(key, f"key of map {self.name!r}"))
 
     def snapshot(self) -> MapSnapshot:
         """Return a frozen copy, as numpy arrays of bytes: for many rows, faster than `items`."""
-        if not self.kind.keyed:
-            raise RunError(f"map {self.name!r}", "is a ring buffer: it has records(), no items")
+        self._check_keyed()
         return self._live().snapshot()
 
     @property
@@ -300,6 +302,10 @@ class ObjectMap:
         if self.kind is not MapKind.RINGBUF:
             raise RunError(f"map {self.name!r}", "is no ring buffer: it has items(), no records")
         return next(ring for ring in self._state.loaded().rings if ring.name == self.name)
+
+    def _check_keyed(self) -> None:
+        if not self.kind.keyed:
+            raise RunError(f"map {self.name!r}", "is a ring buffer: it has records(), no items")
 
     def _live(self) -> Map:
         maps = self._state.loaded().maps

@@ -113,7 +113,8 @@ class Inspector:
             spec = next(each for each in live.object.maps if each.name == name)
             for ring in live.rings:
                 if ring.name == name:
-                    return TypedFollower(ring.subscribe(queue_bytes), record_types(live, spec))
+                    types = record_types(spec, live.object.btf, live.probe.signals)
+                    return TypedFollower(ring.subscribe(queue_bytes), types)
         raise RunError(f"map {name!r}", "is no ring buffer: it has entries, no records")
 
     def table(self, probe: str, table: str) -> tuple[ViewSpec, Table]:

@@ -57,7 +57,9 @@ class MapView:
 
         Raises:
             UnfitValue: the key does not have its type's shape.
+            RunError: the map has no keys.
         """
+        self._check_keyed()
         encoded = self._encode(self._key, key, "key")
         with self._loaded.used():
             value = self._map.lookup(encoded)
@@ -73,8 +75,9 @@ class MapView:
 
         Raises:
             UnfitValue: a shape is wrong.
-            RunError: the map is full or read-only, or `flags` forbid it.
+            RunError: the map is full or read-only or has no keys, or `flags` forbid it.
         """
+        self._check_keyed()
         if self._map.read_only:
             raise RunError(f"map {self._map.name!r}", "is read-only: proofs and code rely on what it holds")
         encoded = self._encode(self._key, key, "key")
@@ -82,7 +85,13 @@ class MapView:
             self._map.update(encoded, self._whole(value), flags)
 
     def delete(self, key: object) -> bool:
-        """Remove a key; False if it was not there."""
+        """Remove a key; False if it was not there.
+
+        Raises:
+            UnfitValue: the key does not have its type's shape.
+            RunError: the map has no keys, or its kind does not delete.
+        """
+        self._check_keyed()
         with self._loaded.used(), self._map.writing:
             return self._map.delete(self._encode(self._key, key, "key"))
 
@@ -92,14 +101,17 @@ class MapView:
         Raises:
             RunError: it has no keys.
         """
-        if not self._map.kind.keyed:
-            raise RunError(f"map {self._map.name!r}", "is a ring buffer: follow its records instead")
+        self._check_keyed()
         with self._loaded.used():
             return self._map.snapshot()
 
     def columns(self) -> Mapping[str, npt.NDArray[np.generic]]:
         """Return a copy as BTF columns, "key.pid", "value.count" …; those of a per-CPU map have shape (rows, slots)."""
         return self._columns.all(self.snapshot())
+
+    def _check_keyed(self) -> None:
+        if not self._map.kind.keyed:
+            raise RunError(f"map {self._map.name!r}", "is a ring buffer: follow its records instead")
 
     def _whole(self, value: object) -> bytes:
         if not self._map.kind.per_cpu:

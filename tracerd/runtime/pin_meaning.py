@@ -15,6 +15,7 @@ from tracerd.btf.layout import flatten, size_of
 from tracerd.btf.parse import parse
 from tracerd.btf.types import Btf
 from tracerd.elf.spec import MapSpec
+from tracerd.platforms.model import MapKind
 
 FORMAT = 1
 
@@ -70,7 +71,7 @@ def decode_meaning(data: bytes) -> Meaning:
     if found.format != FORMAT:
         raise MeaningError(f"has format {found.format}, and this version of tracerd knows {FORMAT}")
     for type_id, size in ((found.key_type, found.key_size), (found.value_type, found.value_size)):
-        _check_type(btf, type_id, size)
+        _check_type(btf, type_id, None if found.type == MapKind.RINGBUF.value else size)
     spec = MapSpec(
         found.map, found.type, found.key_size, found.value_size, found.max_entries, found.flags, found.key_type,
         found.value_type, read_only=found.read_only, pinned=True,
@@ -78,8 +79,11 @@ def decode_meaning(data: bytes) -> Meaning:
     return Meaning(spec, btf, found.since_ns)
 
 
-def _check_type(btf: Btf | None, type_id: int | None, size: int) -> None:
-    """A type must be as long as what it describes, and one that can be shown. Ids may be of nothing."""
+def _check_type(btf: Btf | None, type_id: int | None, size: int | None) -> None:
+    """A type must be as long as what it describes, and one that can be shown. Ids may be of nothing.
+
+    A ring buffer's (None) describes its records, which are of any length.
+    """
     if type_id is None:
         return
     if btf is None or not 0 < type_id < len(btf.types):
@@ -89,5 +93,5 @@ def _check_type(btf: Btf | None, type_id: int | None, size: int) -> None:
         flatten(btf, type_id)
     except BtfError as error:
         raise MeaningError(f"is damaged: {error}") from None
-    if there != size:
+    if size is not None and there != size:
         raise MeaningError(f"is damaged: type {type_id} has {there} bytes, what it describes has {size}")

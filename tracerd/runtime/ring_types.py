@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tracerd.btf.types import Btf
 from tracerd.elf.spec import MapSpec
-from tracerd.runtime.load import LoadedProbe
 from tracerd.runtime.map_view import jsonable
 from tracerd.runtime.rings import RingFollower
 from tracerd.signals import Signals
@@ -39,15 +39,18 @@ class TypedFollower:
         return record.hex()
 
 
-def record_types(live: LoadedProbe, ring: MapSpec) -> list[tuple[Codec, Condition]]:
-    """Return the types that records of a ring buffer may have, and what a record of each looks like."""
-    btf = live.object.btf
+def record_types(ring: MapSpec, btf: Btf | None, signals: Signals) -> list[tuple[Codec, Condition]]:
+    """Return the types that records of a ring buffer may have, and what a record of each looks like.
+
+    Types with a condition come first: one without would take every record that is long enough.
+    """
     if btf is None:
         return []
     if ring.value_type:
         return [(Codec.of(btf, ring.value_type), ())]
-    found = ((named_type(btf, name), where) for name, where in _named(live.probe.signals, ring.name))
-    return [(Codec.of(btf, type_id), where) for type_id, where in found if type_id]
+    found = ((named_type(btf, name), where) for name, where in _named(signals, ring.name))
+    types = [(Codec.of(btf, type_id), where) for type_id, where in found if type_id]
+    return sorted(types, key=lambda each: not each[1])
 
 
 def _named(signals: Signals, ring: str) -> list[tuple[str, Condition]]:
@@ -57,7 +60,7 @@ def _named(signals: Signals, ring: str) -> list[tuple[str, Condition]]:
 
 def _meets(value: object, condition: Condition) -> bool:
     for path, number in condition:
-        found = value
+        found: object = value if isinstance(value, dict) else {"value": value}
         for part in path.split("."):
             found = found.get(part) if isinstance(found, dict) else None
         if found != number:

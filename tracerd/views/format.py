@@ -22,8 +22,13 @@ def time_of_day(unix_ns: int) -> str:
         then = time.localtime(unix_ns // 10**9)
     except (OverflowError, OSError, ValueError):       # no calendar has that year, and any program can say such a thing
         return f"{unix_ns:.3g}ns"
-    date = "" if then[:3] == time.localtime()[:3] else time.strftime("%Y-%m-%d ", then)
+    date = "" if then[:3] == today() else time.strftime("%Y-%m-%d ", then)
     return date + time.strftime("%H:%M:%S", then) + f".{unix_ns // 10**6 % 1000:03}"
+
+
+def today() -> tuple[int, int, int]:
+    """Return the local year, month and day."""
+    return time.localtime()[:3]
 
 
 def count(number: float) -> str:

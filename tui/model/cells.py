@@ -73,13 +73,15 @@ def find(sheet: Sheet, key: tuple[object, ...], near: int) -> int | None:
 
 
 def _is(column: SheetColumn, wanted: object) -> npt.NDArray[np.bool_]:
-    if column.kind == "number":
-        return np.asarray(column.numbers == wanted)
+    """Return which rows have a value; none has one of another kind than the column's, which may have changed."""
     if column.kind in ("text", "bytes"):
         words, text = column.words, str(wanted)
         return np.asarray(words.places == (words.texts.index(text) if text in words.texts else -1))
     numbers = flat(column.values)
-    return np.asarray((numbers == np.array(wanted, dtype=numbers.dtype).reshape(1, -1)).all(axis=1))
+    try:
+        return np.asarray((numbers == np.array(wanted, dtype=numbers.dtype).reshape(1, -1)).all(axis=1))
+    except (ValueError, TypeError, OverflowError):
+        return np.zeros(len(column), np.bool_)
 
 
 def _plain(column: SheetColumn, row: int) -> object:
@@ -131,7 +133,7 @@ def _bars(slots: Numbers) -> str:
     """Return a histogram as a bar a slot; slots stand together where there are too many. An empty one is a blank."""
     width = -(-len(slots) // _MOST_BARS)
     counts = np.zeros(-(-len(slots) // width) * width)
-    counts[: len(slots)] = np.clip(np.nan_to_num(slots, nan=0.0), 0.0, _MOST)
+    counts[: len(slots)] = np.clip(np.nan_to_num(slots.astype(np.float64), nan=0.0), 0.0, _MOST)
     counts = counts.reshape(-1, width).sum(axis=1)
     most = counts.max(initial=0)
     if most <= 0:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ def as_csv(sheet: Sheet, rows: Rows) -> str:
     writer = csv.writer(out)
     writer.writerow([column.name for column in sheet.columns])
     for row in _rows(sheet, rows):
-        writer.writerow([" ".join(map(str, each)) if isinstance(each, list) else _harmless(each) for each in row])
+        writer.writerow([" ".join(_flat(each)) if isinstance(each, list) else _harmless(each) for each in row])
     return out.getvalue()
 
 
@@ -39,9 +40,22 @@ def _rows(sheet: Sheet, rows: Rows) -> Iterator[tuple[object, ...]]:
 def _plain(values: npt.NDArray[np.generic]) -> list[object]:
     if values.dtype == np.uint8 and values.ndim > 1:
         return [each.tobytes().hex() for each in values]
-    if values.dtype.kind == "f":
-        return [each if np.isfinite(each) else None for each in values.tolist()]
-    return list(values.tolist())
+    return [_known(each) for each in values.tolist()]
+
+
+def _known(value: object) -> object:
+    """Return a value as JSON has it, which knows no number that is none."""
+    if isinstance(value, list):
+        return [_known(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _flat(values: list[object]) -> Iterator[str]:
+    for each in values:
+        if isinstance(each, list):
+            yield from _flat(each)
+        else:
+            yield "-" if each is None else str(each)
 
 
 def _harmless(value: object) -> object:

@@ -17,5 +17,6 @@ static void *(*map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*map_update_elem)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static u64 (*ktime_get_ns)(void) = (void *)5;
 static long (*for_each_map_elem)(void *map, void *callback, void *ctx, u64 flags) = (void *)164;
+static long (*ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
 
 char _license[] SEC("license") = "Dual MIT/GPL";

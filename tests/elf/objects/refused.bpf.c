@@ -63,6 +63,16 @@ VALUE_MAP(odd, __uint(color, 3););
 #define USE() map_lookup_elem(&odd, &(u32){0})
 #endif
 
+#ifdef RECORD_WITHOUT_SIZE
+struct somewhere_else;
+struct {
+	__uint(type, RINGBUF);
+	__uint(max_entries, 4096);
+	struct somewhere_else *value;
+} ring SEC(".maps");
+#define USE() ringbuf_output(&ring, &(u32){0}, 4, 0)
+#endif
+
 #ifdef SIZE_MISMATCH
 VALUE_MAP(odd, __uint(value_size, 8););
 #define USE() map_lookup_elem(&odd, &(u32){0})
