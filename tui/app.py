@@ -47,6 +47,10 @@ class Top(Exporting, App[None]):
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {**SCREENS}
     DEFAULT_MODE = PLACES[0]
     ENABLE_COMMAND_PALETTE = True
+    NOTIFICATION_TIMEOUT = 4
+    CSS = """
+    Toast { width: auto; max-width: 60; margin: 0; padding: 0 1; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(number), f"go('{place}')", place.capitalize(), show=False)
           for number, place in enumerate(PLACES, 1)),

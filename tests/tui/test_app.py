@@ -212,6 +212,20 @@ def test_a_daemon_that_goes_and_comes_back_is_told_both_times() -> None:
     dashboard(made_feed(), steps, (120, 30))
 
 
+def test_what_was_told_does_not_stand_over_a_dialog() -> None:
+    """Opening one takes it away; going to another screen does not."""
+
+    async def steps(top: Dashboard) -> None:
+        await top.press("plus")
+        await top.told("a moment every")
+        await top.press("2")
+        await top.told("a moment every")
+        await top.press("question_mark")
+        await top.until(lambda: not len(top.app._notifications), "an empty screen")
+
+    dashboard(made_feed(), steps)
+
+
 def test_without_any_daemon_it_says_so_and_waits() -> None:
     """Also before there was one."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import nan
 from typing import Literal
 
 from tracerd.daemon.feed import Look
@@ -79,6 +80,10 @@ class Seen:
     def lose(self, reason: str) -> None:
         """Nobody answers. What was seen stays."""
         self.state, self.reason = "away" if self.moment is not None else "starting", reason
+
+    def newest(self, series: Series) -> float:
+        """Return how much it is now; NaN where that is not known: away, or only one moment since it began anew."""
+        return series.last if self.state == "live" and self.before is not None else nan
 
     def runtime(self, probe: str, program: str) -> Runtime | None:
         """Return how a program ran between the two moments."""

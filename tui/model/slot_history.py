@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tui.model.history import CAPACITY, Rhythm, Times, Values
 from tui.model.slots import Counts, Ids, Slots
 
-MOST_CELLS = 2_000_000
+MOST_CELLS = 500_000
 """Slots that grew, over all intervals: 18 bytes each. The oldest intervals make room."""
 
 

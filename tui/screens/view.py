@@ -9,7 +9,7 @@ from textual._styles_cache import StylesCache
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
 from tracerd.text import printable
@@ -91,6 +91,11 @@ class View(Screen[None]):
     def on_screen_resume(self) -> None:
         """Catch up with what was seen while another screen was on top."""
         self.top.show_now()
+
+    def on_screen_suspend(self) -> None:
+        """Take away what was told: it would stand over a dialog's text."""
+        if isinstance(self.app.screen, ModalScreen):
+            self.app.clear_notifications()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer no key before everything is there, nor on the way out: people press the next one in that moment too."""

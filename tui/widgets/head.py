@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from math import isnan
 
 from rich.text import Text
 from textual.widget import Widget
 
 from tracerd.text import printable
-from tracerd.views.format import count, duration
+from tracerd.views.format import count, duration, share
 from tui.model.seen import Seen
 
 MARKS = {"live": ("●", "green"), "starting": ("◌", "yellow"), "away": ("✗", "red")}
+
+GAP = 2
+"""Least columns between what is on the left and what is on the right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some words of the line. The higher the rank the sooner they give way; those of rank 0 stay."""
+
+    text: str
+    rank: int
+    style: str = ""
+    right: bool = False
 
 
 class Head(Widget):
@@ -24,55 +39,82 @@ class Head(Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._left, self._right = Text("tracerd"), Text()
+        self._parts = [Part("tracerd", 0)]
 
     def show(self, seen: Seen, *, paused: bool, interval: float, read_only: bool) -> None:
         """Tell another sight."""
-        left, right = _left(seen, read_only=read_only), _right(seen, paused=paused, interval=interval)
-        if (left, right) != (self._left, self._right):
-            self._left, self._right = left, right
+        parts = parts_of(seen, paused=paused, interval=interval, read_only=read_only)
+        if parts != self._parts:
+            self._parts = parts
             self.refresh()
 
     def render(self) -> Text:
-        """Return the line; on a narrow terminal the right half is cut first."""
-        width = self.size.width
-        gap = width - self._left.cell_len - self._right.cell_len
-        line = self._left + Text(" " * max(gap, 2)) + self._right
-        line.truncate(width, overflow="ellipsis")
-        return line
+        """Return the line."""
+        return fitted(self._parts, self.size.width)
 
 
-def _left(seen: Seen, *, read_only: bool) -> Text:
+def parts_of(seen: Seen, *, paused: bool, interval: float, read_only: bool) -> list[Part]:
+    """Return what is told of a sight."""
+    return [*_who(seen, read_only=read_only), *_how(seen, paused=paused, interval=interval)]
+
+
+def fitted(parts: Sequence[Part], width: int) -> Text:
+    """Return parts as a line; on a narrow terminal what matters least is left out first."""
+    while _width(parts) > width and any(each.rank for each in parts):
+        least = max(each.rank for each in parts)
+        parts = [each for each in parts if each.rank != least]
+    line, right = _joined(parts, right=False), _joined(parts, right=True)
+    line.append(" " * max(width - line.cell_len - right.cell_len, GAP))
+    line.append_text(right)
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def _width(parts: Sequence[Part]) -> int:
+    return _joined(parts, right=False).cell_len + GAP + _joined(parts, right=True).cell_len
+
+
+def _joined(parts: Sequence[Part], *, right: bool) -> Text:
+    between = "  " if right else " "
+    return Text(between).join(Text(each.text, style=each.style) for each in parts if each.right == right)
+
+
+def _who(seen: Seen, *, read_only: bool) -> Iterator[Part]:
     mark, colour = MARKS[seen.state]
-    text = Text.assemble(("tracerd ", "bold"), (f"{mark} {seen.state}", colour))
+    yield Part("tracerd", 0, "bold")
+    yield Part(f"{mark} {seen.state}", 0, colour)
+    if seen.state == "away":
+        yield Part(printable(seen.reason), 0, colour)
+        return
     if seen.look is not None:
-        text.append(f" {printable(seen.look.host)}", style="bold")
+        yield Part(printable(seen.look.host), 3, "bold")
     if seen.moment is not None:
-        text.append(f" up {_uptime(seen.moment.uptime_ns)}", style="dim")
+        yield Part(f"up {_uptime(seen.moment.uptime_ns)}", 5, "dim")
     if read_only:
-        text.append(" read-only", style="dim")
-    return text
+        yield Part("read-only", 2, "dim")
 
 
-def _right(seen: Seen, *, paused: bool, interval: float) -> Text:
-    text = Text()
+def _how(seen: Seen, *, paused: bool, interval: float) -> Iterator[Part]:
+    """Yield what passes. What was so when the daemon was last heard is dim, and nothing of it is said to be now."""
+    away = seen.state == "away"
     if paused:
-        text.append(" PAUSED ", style="reverse bold")
-        text.append(" ")
-    produced, lost = seen.produced.last, seen.lost.last
-    text.append(f"{count(produced)} events/s" if not isnan(produced) else "- events/s", style="bold")
-    text.append("  ")
-    if lost > 0:
-        text.append(f"! {count(lost)} lost/s", style="bold red")
+        yield Part(" PAUSED ", 0, "reverse bold", right=True)
+    produced, lost, cpu = (seen.newest(each) for each in (seen.produced, seen.lost, seen.cpu))
+    if away:
+        yield Part("as of", 1, "dim", right=True)
     else:
-        text.append("0 lost/s", style="dim")
-    cpu = seen.cpu.last
-    text.append(f"  {cpu:.1%} CPU" if not isnan(cpu) else "  - CPU", style="dim")
+        yield Part(f"{_known(produced, count)} events/s", 1, "bold", right=True)
+        lossy = lost > 0
+        yield Part(f"{'! ' * lossy}{_known(lost, count)} lost/s", 1, "bold red" if lossy else "dim", right=True)
+        yield Part(f"{_known(cpu, share)} CPU", 4, "dim", right=True)
     if seen.moment is not None:
         clock = time.strftime("%H:%M:%S", time.localtime(seen.moment.taken_ns // 10**9))
-        text.append(f"  {clock}")
-    text.append(f" ↻{interval:g}s", style="dim")
-    return text
+        yield Part(clock, 1, "dim" if away else "", right=True)
+    yield Part(f"↻{interval:g}s", 2, "dim", right=True)
+
+
+def _known(value: float, form: Callable[[float], str]) -> str:
+    return "-" if isnan(value) else form(value)
 
 
 def _uptime(ns: int) -> str:
