@@ -162,12 +162,14 @@ class ExporterStatistics:
 class Meaning:
     """What a table's column is. `rate`: its change per second is told; `key`: it is part of what tells rows apart.
 
-    `unit` is one of `views.spec.ColumnSpec`.
+    `about`: it is worked out of a histogram, and right within a factor of two. `unit` is one of
+    `views.spec.ColumnSpec`.
     """
 
     unit: str = ""
     rate: bool = False
     key: bool = False
+    about: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ from textual import events
 from textual.app import App
 
 from tracerd.text import printable
+from tracerd.views.format import count, counted
 from tui.model.sheet import Sheet
 from tui.model.writing import Rows, as_csv, as_json
 from tui.screens.dialogs import Choice
 from tui.screens.view import View
 
-KINDS = {"c": "CSV: the table, all rows that the filter leaves", "j": "JSON: the same, with plain numbers",
-         "s": "SVG: a picture of the screen"}  # fmt: skip
+KINDS = {"c": "CSV: its numbers, a line a row", "j": "JSON: the same with their units, and of when they are",
+         "s": "SVG: the screen as it is seen"}  # fmt: skip
 
 
 class Exporting(App[None]):
@@ -28,8 +29,10 @@ class Exporting(App[None]):
         """Ask for the kind of file, and write it."""
         view = self.screen
         if isinstance(view, View):
-            kinds = KINDS if _shown(view) is not None else {"s": KINDS["s"]}
-            self.push_screen(Choice("Export this view", kinds), lambda kind: self._write(view, kind))
+            shown = _shown(view)
+            kinds = KINDS if shown is not None else {"s": KINDS["s"]}
+            title = f"Export {_named(*shown)}" if shown is not None else "Export this screen"
+            self.push_screen(Choice(title, kinds), lambda kind: self._write(view, kind))
 
     def _write(self, view: View, kind: str | None) -> None:
         if kind is None:
@@ -40,7 +43,7 @@ class Exporting(App[None]):
         shown = _shown(view)
         if shown is not None:
             sheet, rows = shown
-            text = as_csv(sheet, rows) if kind == "c" else as_json(sheet, rows)
+            text = as_csv(sheet, rows) if kind == "c" else as_json(sheet, rows, view.taken_ns)
             self._deliver(f"{view.PLACE}-{_plain(sheet.name)}", "csv" if kind == "c" else "json", text)
 
     def _deliver(self, what: str, suffix: str, text: str) -> None:
@@ -63,6 +66,12 @@ def _shown(view: View) -> tuple[Sheet, Rows] | None:
     if instead is not None:
         return instead, np.arange(len(instead))
     return (grid.sheet, grid.rows) if grid is not None and grid.sheet is not None else None
+
+
+def _named(sheet: Sheet, rows: Rows) -> str:
+    """Return what is exported, in words."""
+    some = counted(len(sheet), "row") if len(rows) == len(sheet) else f"{count(len(rows))} of {count(len(sheet))} rows"
+    return f"{sheet.name}: {some}"
 
 
 def _plain(name: str) -> str:

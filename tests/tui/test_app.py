@@ -109,13 +109,13 @@ def test_export_writes_what_the_table_shows(tmp_path: Path, monkeypatch: pytest.
         await top.press("2", "slash", *"exit", "enter")
         for key in "jcs":
             await top.press("E")
-            await top.says("Export this view")
+            await top.says("Export programs: 1 of 3 rows")
             await top.press(key)
             await top.until(lambda key=key: bool(list(tmp_path.glob({"j": "*.json", "c": "*.csv", "s": "*.svg"}[key]))))
 
     dashboard(made_feed(), steps)
     (document,) = tmp_path.glob("tracerd-programs-programs-*.json")
-    assert [row["name"] for row in json.loads(document.read_text())] == ["on_exit"]
+    assert [row["name"] for row in json.loads(document.read_text())["rows"]] == ["on_exit"]
     (table,) = tmp_path.glob("*.csv")
     assert table.read_text().split("\n")[1].startswith("2,on_exit,syscalls,")
     (picture,) = tmp_path.glob("*.svg")

@@ -208,7 +208,7 @@ def test_e_tells_all_of_a_row() -> None:
 
 
 def test_s_sorts_by_the_next_column_and_capital_s_turns_it_round() -> None:
-    """Numbers largest first, texts from A; after the last column comes the first."""
+    """Numbers largest first, texts from A; after the last column comes the first. 0 has them as they were."""
 
     async def steps(shown: Shown) -> None:
         for name in ("pid", "comm", "syscall", "count", "errors", "p99_ns", "pid"):
@@ -218,6 +218,9 @@ def test_s_sorts_by_the_next_column_and_capital_s_turns_it_round() -> None:
         assert shown.grid.order == Order("pid", descending=False)
         assert shown.first_words == ["1", "7", "7", "42"]
         assert [each.order for each in shown.told(Grid.Sorted)][-2:] == [Order("pid", True), Order("pid", False)]
+        await shown.press("0")
+        assert shown.grid.order is None
+        assert shown.told(Grid.Sorted)[-1].order is None
 
     with_grid(calls_sheet(), steps)
 

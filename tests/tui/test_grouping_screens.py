@@ -125,7 +125,7 @@ def test_what_is_grouped_is_exported_so(tmp_path: Path, monkeypatch: pytest.Monk
     dashboard(MapFeed(), steps)
     (file,) = tmp_path.iterdir()
     assert "syscalls-by-comm" in file.name
-    (row,) = json.loads(file.read_text())
+    (row,) = json.loads(file.read_text())["rows"]
     assert (row["comm"], row["rows"]) == ("postgres", 6)
 
 

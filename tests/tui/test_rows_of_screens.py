@@ -11,7 +11,7 @@ import numpy as np
 from tests.tui.feeds import made_feed
 from tests.tui.seeing import seen_after
 from tracerd.daemon.feed import ExporterInfo
-from tracerd.snapshot import Ledger, Table
+from tracerd.snapshot import Ledger, Meaning, Table
 from tui.model import exports, programs, sources
 from tui.model.rows import Field, sheet_of_rows
 from tui.model.sheet import Sheet, sheet_of
@@ -109,7 +109,13 @@ def test_json_has_plain_numbers_hex_and_lists() -> None:
     table = Table("t", {
         "x": np.array([1.5, np.nan]), "raw": np.array([[1, 255], [2, 3]], dtype=np.uint8),
         "slots": np.array([[1] * 9, [2] * 9]),
-    })  # fmt: skip
-    found = json.loads(as_json(sheet_of(table), np.array([0, 1])))
+    }, {"x": Meaning("ns")})  # fmt: skip
+    document = json.loads(as_json(sheet_of(table), np.array([0, 1]), 1_500_000_000))
+    found = document.pop("rows")
+    assert document == {
+        "name": "t", "taken": "1970-01-01T00:00:01.500+00:00",
+        "columns": [{"name": "x", "unit": "ns"}, {"name": "raw", "unit": ""}, {"name": "slots", "unit": ""}],
+    }
+    assert json.loads(as_json(sheet_of(table), np.array([], np.intp), 0)) == {**document, "taken": None, "rows": []}
     assert found[0] == {"x": 1.5, "raw": "01ff", "slots": [1] * 9}
     assert found[1]["x"] is None

@@ -158,7 +158,7 @@ def test_exported_lines_have_a_column_for_every_field_that_any_has() -> None:
         f"{AT},slow/calls,1,18446744073709551615,,",
         f"{AT},slow/calls,2,0,'=dd,",
     ]
-    assert '"mask": 18446744073709551615' in as_json(sheet, sheet.columns[0].values.argsort(kind="stable"))
+    assert '"mask": 18446744073709551615' in as_json(sheet, sheet.columns[0].values.argsort(kind="stable"), AT)
     assert len(rows) == 4
 
 

@@ -92,6 +92,18 @@ def test_a_view_decodes_sorts_and_takes_percentiles() -> None:
     ]
 
 
+def test_a_percentile_is_never_above_the_sum_of_all_values() -> None:
+    """A call of 5 ns is in the slot from 4 to 8, whose middle is more than all that was measured."""
+    one = snapshot([((7, 1), [(5, b"", [0, 0, 1, 0])]), ((8, 1), [(50, b"", [0, 0, 9, 0])])])
+    for percentile, bare in ((50, [6, 6]), (99, [7, 7])):
+        columns = (ColumnSpec("free", "value.latency", percentile=percentile),
+                   ColumnSpec("held", "value.latency", percentile=percentile, sum="value.total"))  # fmt: skip
+        table = build(ViewSpec("calls", "calls", columns), COLUMNS, one)
+        assert table.columns["free"].tolist() == bare
+        assert table.columns["held"].tolist() == [5, bare[1]]
+        assert table.columns["held"].dtype == np.int64
+
+
 @pytest.mark.parametrize(
     ("sort", "rows"),
     [
@@ -127,7 +139,7 @@ def test_a_table_tells_what_its_declared_columns_mean() -> None:
         sort="-total",
     )
     assert build(view, COLUMNS, TWO_CPUS).meanings == {
-        "who": Meaning(key=True), "total": Meaning("ns", rate=True), "p50": Meaning("ns"),
+        "who": Meaning(key=True), "total": Meaning("ns", rate=True), "p50": Meaning("ns", about=True),
     }
 
 
@@ -153,6 +165,10 @@ def test_an_empty_map_is_an_empty_table() -> None:
         (ViewSpec("v", "calls", (ColumnSpec("a", "key.pdi"),)), "has only key.pid"),
         (ViewSpec("v", "calls", (ColumnSpec("a", "key.pid", decode="sycall"),)), "valid: syscall"),
         (ViewSpec("v", "calls", (ColumnSpec("a", "key.pid", percentile=5),)), "needs an array"),
+        (ViewSpec("v", "calls", (ColumnSpec("a", "key.pid", sum="value.total"),)), "'a' is no percentile"),
+        (ViewSpec("v", "calls", (ColumnSpec("a", "value.latency", None, 5, "value.comm"),)), "no field with one"),
+        (ViewSpec("v", "calls", (ColumnSpec("a", "value.latency", None, 5, "value.sum"),)), "no field with one number"),
+        (ViewSpec("v", "calls", (ColumnSpec("a", "value.latency", None, 5, "value.latency"),)), "no field with one"),
         (ViewSpec("v", "calls", (ColumnSpec("a", "key.pid"),), "-b"), "no column '-b'; valid: a"),
     ],
 )

@@ -44,6 +44,7 @@ class ColumnSection(StrictTable):
     source: str = Field(alias="from")
     decode: str | None = None
     percentile: float | None = Field(default=None, ge=0, le=100)
+    sum: str | None = None
     merge: Literal["auto", "sum", "first", "max", "min"] = "auto"
     unit: Literal["", "count", "ns", "unix_ns", "boot_ns", "bytes", "permille"] = ""
     rate: bool = False

@@ -165,7 +165,8 @@ def _block(table: Mapping[str, Any], body: memoryview) -> Block:
 
 
 def _meaning(column: Mapping[str, Any]) -> Meaning:
-    return Meaning(str(column.get("unit", "")), bool(column.get("rate")), bool(column.get("key")))
+    unit, flags = str(column.get("unit", "")), (bool(column.get(name)) for name in ("rate", "key", "about"))
+    return Meaning(unit, *flags)
 
 
 def _read(column: Mapping[str, Any], body: memoryview) -> Array:

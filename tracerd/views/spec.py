@@ -10,7 +10,8 @@ class ColumnSpec:
     """One column of a table.
 
     `source` is a BTF path: "key", "value", "key.pid", "value.latency". `decode` names a decoder of `views.decoders`.
-    `percentile` (0–100) turns an array of log2 slots into that percentile, in the unit of what was measured.
+    `percentile` (0–100) turns an array of log2 slots into that percentile, in the unit of what was measured, right
+    within a factor of two; with `sum`, the path of what all measured values add up to, it is never above that.
     `merge` says how a per-CPU map's values become one. `rate` asks for a per-second column in live tables. `unit` says
     how tables for people print a number: "count" (thousands apart), "ns" (a duration), "unix_ns" and "boot_ns" (a
     time of day; the latter from this machine's CLOCK_MONOTONIC), "bytes", "permille" (as a percentage), or "" as it is.
@@ -21,6 +22,7 @@ class ColumnSpec:
     source: str
     decode: str | None = None
     percentile: float | None = None
+    sum: str | None = None
     merge: str = "auto"          # auto | sum | first | max | min: auto sums numbers and takes the first non-empty text
     unit: str = ""
     rate: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tracerd.btf.layout import Kind
 from tracerd.errors import ConfigError
 from tracerd.snapshot import Column, MapSnapshot, Meaning, Table
 from tracerd.views.columns import MapColumns
@@ -24,8 +25,12 @@ def build(view: ViewSpec, columns: MapColumns, snapshot: MapSnapshot) -> Table:
 
 def _meanings(wanted: tuple[ColumnSpec, ...]) -> dict[str, Meaning]:
     """Return what the columns are, without those that there is nothing to say of."""
-    found = {each.name: Meaning(each.unit, each.rate, key=_of_key(each.source)) for each in wanted}
+    found = {each.name: _meaning(each) for each in wanted}
     return {name: meaning for name, meaning in found.items() if meaning != Meaning()}
+
+
+def _meaning(column: ColumnSpec) -> Meaning:
+    return Meaning(column.unit, column.rate, key=_of_key(column.source), about=column.percentile is not None)
 
 
 def _of_key(source: str) -> bool:
@@ -47,12 +52,14 @@ def check(view: ViewSpec, columns: MapColumns) -> None:
     """See that a view asks only for what its map has.
 
     Raises:
-        ConfigError: a path, decoder or sort column does not exist, or a percentile is asked of no slots.
+        ConfigError: a path, decoder or sort column does not exist, or a percentile is asked of no slots or has no sum.
     """
     where = f"view {view.name!r}"
     for column in view.columns:
         if column.source not in columns.paths:
             raise ConfigError(f"{where}: {column.source}", f"map {view.map!r} has only {', '.join(columns.paths)}")
+        if column.sum is not None:
+            _check_sum(where, column, columns)
         if column.decode is not None and column.decode not in DECODERS:
             raise ConfigError(f"{where}: decode = {column.decode!r}", f"unknown; valid: {', '.join(DECODERS)}")
         if column.percentile is not None and not columns.is_array(column.source):
@@ -63,11 +70,25 @@ def check(view: ViewSpec, columns: MapColumns) -> None:
             raise ConfigError(f"{where}: sort = {view.sort!r}", f"no column {key!r}; valid: {', '.join(names)}")
 
 
+def _check_sum(where: str, column: ColumnSpec, columns: MapColumns) -> None:
+    if column.percentile is None:
+        raise ConfigError(f"{where}: sum = {column.sum!r}", f"column {column.name!r} is no percentile")
+    field = columns.field(column.sum) if column.sum in columns.paths else None
+    if field is None or field.kind is not Kind.INT or field.shape:
+        raise ConfigError(f"{where}: sum = {column.sum!r}", "is no field with one number")
+
+
 def _column(column: ColumnSpec, columns: MapColumns, snapshot: MapSnapshot) -> Column:
     values = columns.read(snapshot, column.source, column.merge)
     if column.percentile is not None:
-        return log2_percentile(values.astype(np.int64), column.percentile)
+        about = log2_percentile(values.astype(np.int64), column.percentile)
+        return about if column.sum is None else _at_most(about, columns.read(snapshot, column.sum, column.merge))
     return decode(values, column.decode) if column.decode else values
+
+
+def _at_most(values: Column, most: Column) -> Column:
+    """Return numbers with a limit each. They have a sign and limits may have none: together they would be floats."""
+    return np.minimum(values, np.minimum(most, np.iinfo(np.int64).max).astype(np.int64))
 
 
 def _order(values: Column, *, descending: bool) -> Column:

@@ -28,6 +28,15 @@ def first_order(column: SheetColumn) -> Order:
     return Order(column.name, descending=column.numeric)
 
 
+def told(order: Order | None, sheet: Sheet) -> str:
+    """Return an order in words: "by errors, most first"; "" for a sheet's own."""
+    column = sheet.by_name.get(order.column) if order is not None else None
+    if order is None or column is None:
+        return ""
+    first, last = ("most", "least") if column.numeric else ("Z", "A")
+    return f"by {column.title}, {first if order.descending else last} first"
+
+
 def arrange(sheet: Sheet, mask: npt.NDArray[np.bool_] | None, order: Order | None) -> Places:
     """Return the numbers of the rows that are shown (None: all), in order.
 

@@ -44,8 +44,10 @@ def row_texts(sheet: Sheet, row: int, clock_offset_ns: int = 0) -> dict[str, str
     """Return all of a row by title, as text in full: of a histogram every slot that has something."""
     told = {}
     for column in sheet.columns:
-        drawn = column.kind == "histogram"
-        told[column.title] = _slots(column.values[row]) if drawn else cells(column, np.array([row]), clock_offset_ns)[0]
+        if column.kind == "histogram":
+            told[column.heading] = _slots(column.values[row])
+        else:
+            told[column.heading] = cells(column, np.array([row]), clock_offset_ns)[0]
     return told
 
 

@@ -98,7 +98,8 @@ class Listed:
             yield item.title, "table", len(table), self._tables.rate(item), None, "", 0, None
         for item, info in maps(seen.look):
             fill = 1000 * info.entries / info.max_entries if info.max_entries and not is_array(info) else None
-            yield (item.title, info.kind, info.entries, self._maps.rate(item), fill, _notes(info), info.refused,
+            rate = self._maps.rate(item) if info.kind != RING else None      # bytes that wait come and go
+            yield (item.title, info.kind, info.entries, rate, fill, _notes(info), info.refused,
                    info.resident_bytes or info.memory_bytes)  # fmt: skip
 
 
@@ -132,6 +133,12 @@ def map_of(look: Look | None, item: Item) -> MapInfo | None:
     """Return what is told of a map, if it is there: a pinned one that is also loaded is the loaded one."""
     found = [info for each, info in maps(look) if each == item]
     return max(found, key=lambda info: info.id, default=None)
+
+
+def expired(look: Look | None, probe: str) -> str:
+    """Return how many rows of a probe's tables have left because their processes had ended, in words."""
+    gone = sum(info.expired for item, info in maps(look) if item.probe == probe)
+    return f"{counted(gone, 'row')} of ended processes gone" if gone else ""
 
 
 def is_array(info: MapInfo) -> bool:

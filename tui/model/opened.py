@@ -39,13 +39,14 @@ class Opened:
     `sheet` is what is to be shown, None before there is anything. How it is looked at outlives `forget`.
     """
 
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: Item, by: str = "") -> None:
+        """`by`: the column by which rows are grouped; "": they are as they are."""
         self.item = item
         self.mode: Mode | None = None            # None: nobody has chosen yet
         self.by_cpu = False                      # a row for each CPU
         self.together = True                     # one histogram of all rows
         self.recent = False                      # of what was counted since it was opened
-        self._by = ""
+        self._by = by
         self._column = ""
         self._unit: int | None = None
         self._history = SlotHistory()
@@ -138,6 +139,11 @@ class Opened:
         """What slots count in."""
         slots = self.slots.number if self.slots is not None else 0
         return UNITS[guess(f"{self.item.name} {self.column}", slots) if self._unit is None else self._unit]
+
+    @property
+    def unit_chosen(self) -> bool:
+        """True if somebody has said what slots count in; else it is guessed from names."""
+        return self._unit is not None
 
     @property
     def by(self) -> str:
@@ -242,9 +248,10 @@ class Opened:
         return int(edges[slot]), int(edges[slot + 1]) if np.isfinite(edges[slot + 1]) else None
 
     def _as_sheet(self, what: str, columns: Mapping[str, Sequence[int | None]]) -> Sheet:
+        units = {"taken_ns": "unix_ns", "bound_low": self.unit.name, "bound_high": self.unit.name, "count": "count"}
         made = []
         for name, values in columns.items():
             column = np.empty(len(values), dtype=object)
             column[:] = values
-            made.append(SheetColumn(name, name, column))
+            made.append(SheetColumn(name, name, column, units[name]))
         return Sheet(f"{self.item.sheet} {self.column} {what}", tuple(made))

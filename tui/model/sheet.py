@@ -48,6 +48,7 @@ class SheetColumn:
 
     `unit` is that of `views.spec.ColumnSpec`. `rate`: how fast it changes is worth telling; `per_second`: it tells that
     of another column. `key`: it is part of what tells rows apart. `alert`: numbers other than zero are bad news.
+    `about`: it is right within a factor of two.
     """
 
     name: str
@@ -58,9 +59,15 @@ class SheetColumn:
     key: bool = False
     per_second: bool = False
     alert: bool = False
+    about: bool = False
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def heading(self) -> str:
+        """What stands above it."""
+        return f"≈{self.title}" if self.about else self.title
 
     @cached_property
     def kind(self) -> Kind:
@@ -126,7 +133,9 @@ def _of_view(name: str, values: Column, table: Table) -> SheetColumn:
     meaning = table.meanings.get(name) or Meaning()
     suffix = "_permille" if meaning.unit == "permille" else "_ns" if meaning.unit.endswith("ns") else ""
     title = printable(name.removesuffix(suffix))
-    return SheetColumn(name, title, values, meaning.unit, rate=meaning.rate, key=meaning.key)
+    return SheetColumn(
+        name, title, values, meaning.unit, rate=meaning.rate, key=meaning.key, about=meaning.about
+    )
 
 
 def map_sheet(

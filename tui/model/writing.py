@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from math import isfinite
 
 import numpy as np
@@ -26,11 +27,21 @@ def as_csv(sheet: Sheet, rows: Rows) -> str:
     return out.getvalue()
 
 
-def as_json(sheet: Sheet, rows: Rows) -> str:
-    """Return a JSON array with one object a row."""
+def as_json(sheet: Sheet, rows: Rows, taken_ns: int) -> str:
+    """Return `{"name", "taken", "columns": [{"name", "unit"}], "rows": [{column: value}]}`, a row a line.
+
+    `taken` is when that was so, RFC 3339 in UTC; null where nothing has been seen. Units are those of
+    `views.spec.ColumnSpec`, and those that a user has given slots of a histogram.
+    """
     names = [column.name for column in sheet.columns]
+    about = {
+        "name": sheet.name,
+        "taken": datetime.fromtimestamp(taken_ns / 1e9, UTC).isoformat(timespec="milliseconds") if taken_ns else None,
+        "columns": [{"name": column.name, "unit": column.unit} for column in sheet.columns],
+    }
     documents = (dict(zip(names, row, strict=True)) for row in _rows(sheet, rows))
-    return "[" + ",\n ".join(json.dumps(each, ensure_ascii=False) for each in documents) + "]\n"
+    lines = ",\n  ".join(json.dumps(each, ensure_ascii=False) for each in documents)
+    return json.dumps(about, ensure_ascii=False)[:-1] + f', "rows": [\n  {lines}\n]}}\n'
 
 
 def _rows(sheet: Sheet, rows: Rows) -> Iterator[tuple[object, ...]]:

@@ -10,6 +10,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
+from textual.dom import DOMNode
 from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
@@ -152,10 +153,15 @@ class Help(ModalScreen[None]):
         self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
 
+def _far(view: View, node: DOMNode) -> int:
+    """Return how far a key is from what a screen is for: its own, those of its parts, those of every screen."""
+    return 0 if node is view else 1 if view in node.ancestors else 2
+
+
 def _keys(view: View) -> list[tuple[str, str]]:
-    """Return the keys that work on a screen now, keys of one action together."""
+    """Return the keys that work on a screen now, keys of one action together: the screen's own first."""
     found: dict[str, tuple[list[str], str]] = {}
-    for active in view.active_bindings.values():
+    for active in sorted(view.active_bindings.values(), key=lambda active: _far(view, active.node)):
         binding = active.binding
         if active.enabled and binding.description and not binding.system:
             keys, _ = found.setdefault(binding.action, ([], active.tooltip or binding.description))

@@ -45,7 +45,11 @@ class MapDetail(MapReading):
     HELP_TEXT = """
 Rows with the rate of what counts: x/s is how much x has grown
 since the moment before, per second. A new row counts from zero;
-one that has shrunk began anew, and its rate is 0.
+one that has shrunk began anew, and its rate is 0. ≈ is worked
+out of a histogram of powers of two: right within a factor of two.
+When a map gets full, rows of processes that have ended are taken
+out of it, and the title says how many. What they counted has gone
+with them, from the histogram of all that was counted too.
 
 v         the table, its histogram, its histogram over time
           (a tall terminal has room for both pictures)
@@ -207,7 +211,8 @@ focus (Tab), or where it is all there is.
     def _tell(self) -> None:
         """Say what this is and when it was so."""
         name, grid = self.query_one("#name", Static), self.query_one(Grid)
-        left = title(self._opened, grid.visible_rows, self._trouble)
+        gone = model.expired(self.top.seen.look, self._item.probe)
+        left = title(self._opened, grid.visible_rows, self._trouble, gone)
         line = beside(left, title_hints(self._opened, pictured=self.mode != "table"), name.size.width - 2)
         if line != self._told:
             self._told = line
@@ -294,6 +299,11 @@ focus (Tab), or where it is all there is.
         """Draw histograms of another column."""
         self._opened.next_column()
         self._draw()
+
+    @property
+    def taken_ns(self) -> int:
+        """When its rows were so: a map is read a little later than the moment is."""
+        return self._opened.taken_ns
 
     def export_sheet(self) -> Sheet | None:
         """Return what the picture shows, if that is meant: it has the focus, or there is no table. None: the table."""

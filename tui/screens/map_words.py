@@ -12,8 +12,11 @@ from tui.model.opened import Opened
 from tui.model.sheet import Places
 
 
-def title(opened: Opened, visible: int, trouble: str) -> Text:
-    """Return what it is; or, where there is trouble, that, and of when the rows are. `visible` rows are shown."""
+def title(opened: Opened, visible: int, trouble: str, gone: str) -> Text:
+    """Return what it is; or, where there is trouble, that, and of when the rows are. `visible` rows are shown.
+
+    `gone` says which are not there any more.
+    """
     text = Text(printable(opened.item.title), style="bold")
     if trouble:
         then = f"; this is as it was at {_clock(opened.taken_ns)}" if opened.taken_ns else ""
@@ -24,6 +27,8 @@ def title(opened: Opened, visible: int, trouble: str) -> Text:
         text.append(f"  {kind}  {some}{counted(total, 'row')}", style="not bold")
         if opened.per_cpu:
             text.append("  by CPU" if opened.by_cpu else "  all CPUs", style="dim not bold")
+        if gone:
+            text.append(f"  {gone}", style="dim not bold")
         if opened.by:
             text.append(f"  by {opened.sheet.by_name[opened.by].title}", style="not bold")
     return text
@@ -51,7 +56,8 @@ def heading_hints(opened: Opened) -> list[str]:
     """Return keys that change the histogram."""
     keys = [] if opened.single else ["m one row" if opened.together else "m all rows"]
     keys += ["c column"] if len(opened.columns) > 1 else []
-    return [*keys, "t all" if opened.recent else "t recent", f"u {opened.unit.name}"]
+    unit = f"u {opened.unit.name}" + (", your choice" if opened.unit_chosen else "")
+    return [*keys, "t all" if opened.recent else "t recent", unit]
 
 
 def _which(opened: Opened, rows: Places) -> str:

@@ -35,7 +35,7 @@ a map: fields decoded, with units and rates. A map is what its
 programs work on, as it is.
 
 entries  how many there are; of a ring buffer, bytes that wait
-±/s      how fast that changes
+±/s      how fast that changes; of a ring buffer nothing is told
 fill     of what it can hold
 refused  updates that found no room because it was full
 

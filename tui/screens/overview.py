@@ -12,15 +12,17 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Static
 
 from tracerd.text import printable
-from tracerd.views.format import count, share, size
+from tracerd.views.format import count, counted, share, size
 from tui.draw.chart import Curve, Scale
+from tui.model.arrange import natural, told
 from tui.model.grouping import NO_GROUPS, grouped, next_by
-from tui.model.maps import Item
+from tui.model.maps import Item, expired
+from tui.model.opened import Opened
 from tui.model.overview import first_table, wrong
 from tui.model.rates import rated
 from tui.model.seen import Seen, span_ns, totals
-from tui.model.sheet import sheet_of
-from tui.screens.maps import Maps
+from tui.model.sheet import Sheet, sheet_of
+from tui.screens.map_detail import MapDetail
 from tui.screens.view import View
 from tui.widgets.balance import Balance
 from tui.widgets.chart import Chart
@@ -44,7 +46,9 @@ and the programs alone.
 
 What is wrong has a number before it: press that to look closer.
 Below is the table of the first probe that counts something,
-busiest first; Enter opens it, 3 shows all tables and maps.
+busiest first, or as you have sorted it. Enter opens it with the
+same order, filter and grouping, Esc comes back; 3 shows all
+tables and maps.
 
 b  rows by a part of their key: what counts is added up
 """
@@ -73,6 +77,7 @@ b  rows by a part of their key: what counts is added up
     def __init__(self) -> None:
         super().__init__()
         self._by = ""                            # the column by which rows are grouped; "": they are as they are
+        self._opened: dict[Item, Opened] = {}
 
     def body(self) -> ComposeResult:
         with Vertical(id="upper"):
@@ -120,12 +125,14 @@ b  rows by a part of their key: what counts is added up
             title.update("no probe has a table; 3 Maps shows what there is" if seen.look is not None else "")
             return
         probe, table = found
-        before = seen.table_before(probe, table.name)
-        rows = rated(sheet_of(table), sheet_of(before) if before is not None else None, seen.seconds)
-        sheet = grouped(rows, self._by)
-        by = "" if sheet is rows else f" by {self._by}"
-        title.update(printable(f"{probe}/{table.name}{by}: {len(sheet):,} rows, busiest first (Enter opens it)"))
-        self.present(grid, sheet)
+        before, item = seen.table_before(probe, table.name), Item(True, probe, table.name)
+        rates = rated(sheet_of(table), sheet_of(before) if before is not None else None, seen.seconds)
+        rows = Sheet(item.sheet, rates.columns)
+        shown = grouped(rows, self._by)
+        self.present(grid, shown)
+        by = "" if shown is rows else f" by {self._by}"
+        said = filter(None, (_rows(grid), _order(grid), expired(seen.look, probe)))
+        title.update(printable(f"{item.title}{by}: {', '.join(said)} (Enter opens it)"))
 
     def action_group(self) -> None:
         """Have rows with something in common as one, or rows as they are again."""
@@ -135,14 +142,42 @@ b  rows by a part of their key: what counts is added up
             self.notify(NO_GROUPS, severity="warning")
         self._show_table(self.top.seen)
 
-    @on(Grid.Chosen)
-    async def _open(self) -> None:
-        found = first_table(self.top.seen)
-        self.top.action_go("maps")
-        if found is not None:
-            self.app.call_after_refresh(self._look_into, Item(True, found[0], found[1].name))
+    def on_screen_resume(self) -> None:
+        """Show the table as it was looked at from near."""
+        grid = self.query_one(Grid)
+        if grid.sheet is not None:
+            self._recall(grid, grid.sheet)
+        for opened in self._opened.values():
+            self._by = opened.by
+        self._opened.clear()
+        super().on_screen_resume()
 
-    def _look_into(self, item: Item) -> None:
-        maps = self.app.screen
-        if isinstance(maps, Maps):
-            maps.open(item)
+    def _key(self, sheet: Sheet) -> str:
+        return f"{MapDetail.PLACE}/{sheet.name}"
+
+    def _filter(self, text: str) -> None:
+        super()._filter(text)
+        self._show_table(self.top.seen)
+
+    @on(Grid.Sorted)
+    def _resorted(self) -> None:
+        self._show_table(self.top.seen)
+
+    @on(Grid.Chosen)
+    def _open(self) -> None:
+        found = first_table(self.top.seen)
+        if found is not None:
+            item = Item(True, found[0], found[1].name)
+            self._opened[item] = Opened(item, self._by)
+            self.app.push_screen(MapDetail(item, self._opened))
+
+
+def _rows(grid: Grid) -> str:
+    shown, total = grid.visible_rows, grid.total_rows
+    return counted(total, "row") if shown == total else f"{count(shown)} of {counted(total, 'row')}"
+
+
+def _order(grid: Grid) -> str:
+    order = grid.order
+    usual = grid.sheet is not None and order is not None and order == natural(grid.sheet)
+    return "busiest first" if usual else told(order, grid.sheet or Sheet(""))

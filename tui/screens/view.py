@@ -53,6 +53,7 @@ class View(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._taken_ns = 0
         self._target: Grid | None = None         # what the open filter line filters: the focus is the line's own
 
     @property
@@ -112,6 +113,11 @@ class View(Screen[None]):
         found = [each for each in self.query(Grid) if each.display]
         return found[0] if found else None
 
+    @property
+    def taken_ns(self) -> int:
+        """When what is shown was so, unix time; 0 before there is anything."""
+        return self._taken_ns
+
     def export_sheet(self) -> Sheet | None:
         """Return what `E` writes instead of the table, all its rows; None: the table, as it is shown."""
         return None
@@ -120,25 +126,32 @@ class View(Screen[None]):
         """Show a sheet in a grid, in the order and with the filter that are remembered for it."""
         fresh = grid.sheet is None or grid.sheet.name != sheet.name
         if fresh:
-            state = self.top.remembered.table(self._key(sheet))
-            names = [column.name for column in sheet.columns]
-            wanted = state.sort if state.sort.removesuffix("/s") in names else ""
-            grid.order = Order(wanted, state.descending) if wanted else None
-            grid.filter = state.filter
+            self._recall(grid, sheet)
         moment = self.top.seen.moment
+        if sheet is not grid.sheet:
+            self._taken_ns = moment.taken_ns if moment is not None else 0
         grid.show(sheet, moment.clock_offset_ns if moment is not None else 0)
         if fresh:
             self._tell_problem(grid)
 
+    def _recall(self, grid: Grid, sheet: Sheet) -> None:
+        """Have the order and the filter that are remembered for a sheet."""
+        state = self.top.remembered.table(self._key(sheet))
+        names = [column.name for column in sheet.columns]
+        wanted = state.sort if state.sort.removesuffix("/s") in names else ""
+        grid.order = Order(wanted, state.descending) if wanted else None
+        grid.filter = state.filter
+
     def _key(self, sheet: Sheet) -> str:
+        """Return under which name a sheet's order and filter are remembered."""
         return f"{self.PLACE}/{sheet.name}"
 
     @on(Grid.Sorted)
     def _sorted(self, message: Grid.Sorted) -> None:
         grid = self.grid
-        if grid is not None and grid.sheet is not None and message.order is not None:
-            state = self.top.remembered.table(self._key(grid.sheet))
-            state.sort, state.descending = message.order.column, message.order.descending
+        if grid is not None and grid.sheet is not None:
+            state, order = self.top.remembered.table(self._key(grid.sheet)), message.order
+            state.sort, state.descending = (order.column, order.descending) if order is not None else ("", True)
 
     @on(Grid.Expanded)
     def _expanded(self, message: Grid.Expanded) -> None:

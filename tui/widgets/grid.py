@@ -33,7 +33,8 @@ class Grid(GridView, can_focus=True):
         Binding("left,h", "scroll_columns(-1)", "Columns to the left", show=False),
         Binding("right,l", "scroll_columns(1)", "Columns to the right", show=False),
         Binding("s", "sort", "Sort"),
-        Binding("S", "reverse", "Other way round", show=False),
+        Binding("S", "reverse", "The other way round", show=False),
+        Binding("0", "usual", "The usual order", show=False),
         Binding("e", "expand", "Expand"),
         Binding("enter", "choose", "Open", show=False),
     ]
@@ -55,9 +56,9 @@ class Grid(GridView, can_focus=True):
             self.row = row
 
     class Sorted(Message):
-        """The user asked for another order."""
+        """The user asked for another order; None: for the usual one."""
 
-        def __init__(self, order: Order) -> None:
+        def __init__(self, order: Order | None) -> None:
             super().__init__()
             self.order = order
 
@@ -104,6 +105,10 @@ class Grid(GridView, can_focus=True):
         following = names.index(self.order.column) + 1 if self.order is not None else 0
         self._sort_by(names[following % len(names)])
 
+    def action_usual(self) -> None:
+        """Have rows in the order that they come in unless somebody asks for another."""
+        self._sort(None)
+
     def action_reverse(self) -> None:
         """Turn the order round."""
         if self.order is not None:
@@ -126,7 +131,7 @@ class Grid(GridView, can_focus=True):
         self._sort(first_order(self.sheet.by_name[name]))
         self._show_column(name)
 
-    def _sort(self, order: Order) -> None:
+    def _sort(self, order: Order | None) -> None:
         self.order = order
         self.post_message(self.Sorted(order))
 

@@ -25,8 +25,8 @@ LEAST_TEXT = 8
 MOST_TEXT = 32
 """A column of text gets no more until all columns have what they need."""
 
-MARK_ROOM = 4
-"""At the right end of the header, where columns are left out: "›12 "."""
+SPACIOUS = 100
+"""Columns of a terminal from which on there is room for a word about columns that are left out."""
 
 UP, DOWN = "▲", "▼"
 
@@ -92,7 +92,7 @@ def layout(
         if column.name not in measured:
             texts = cells(column, rows, clock_offset_ns)
             widest = max(map(_width, texts), default=0)
-            grown[column.name] = max(_width(column.title), widest, grown.get(column.name, 0))
+            grown[column.name] = max(_width(column.heading), widest, grown.get(column.name, 0))
             measured[column.name] = Placed(column, texts, grown[column.name])
         return measured[column.name]
 
@@ -103,7 +103,7 @@ def layout(
     wanted = [column for column in sheet.columns if column.name not in hidden]
     placed = _place(wanted, measure, width - 2)
     if len(placed) < len(wanted):
-        placed = _place(wanted, measure, max(width - 1 - MARK_ROOM, 1))
+        placed = _place(wanted, measure, max(width - 1 - len(_mark(9, width)), 1))
     return Page(placed, skip, len(wanted) - len(placed))
 
 
@@ -145,7 +145,7 @@ def header(page: Page, order: Order | None, width: int) -> Line:
     runs: list[tuple[str, Tone]] = []
     text = "‹" if page.left else " "
     for one in page.placed:
-        title = _padded(one.column.title, one.width, right=one.column.kind == "number")
+        title = _padded(one.column.heading, one.width, right=one.column.kind == "number")
         if order is None or order.column != one.column.name:
             text += title + " " * GAP
             continue
@@ -155,9 +155,14 @@ def header(page: Page, order: Order | None, width: int) -> Line:
         text = " " * (len(title) - len(bare) + GAP - 1)
     runs.append((text, Tone.HEADER))
     if page.right:
-        mark = f"›{page.right} "
+        mark = _mark(page.right, width)
         runs = [*_exactly(runs, max(width - len(mark), 0), Tone.HEADER), (mark, Tone.HEADER)]
     return _exactly(runs, width, Tone.HEADER)
+
+
+def _mark(hidden: int, width: int) -> str:
+    """Return what says how many columns are hidden on the right."""
+    return f" {hidden} more ›" if width >= SPACIOUS else f" ›{hidden} "
 
 
 def lines(page: Page, width: int) -> list[Line]:
