@@ -168,19 +168,31 @@ class Top(Exporting, App[None]):
         if not (self.paused and new):
             view.show(self.seen)
 
-    def ask(self, question: Callable[[Feed], Answer], answer: Callable[[Answer], None]) -> None:
-        """Ask the daemon something beside; `answer` is called with what it says, an error is told."""
-        self._ask(question, answer)
+    def ask(
+        self,
+        question: Callable[[Feed], Answer],
+        answer: Callable[[Answer], None],
+        refused: Callable[[str], None] | None = None,
+    ) -> None:
+        """Ask the daemon something beside. `answer` is called with what it says, `refused` with an error; else that is
+        told.
+        """
+        self._ask(question, answer, refused or self._tell_error)
 
     @work(thread=True)
-    def _ask(self, question: Callable[[Feed], Answer], answer: Callable[[Answer], None]) -> None:
+    def _ask(
+        self, question: Callable[[Feed], Answer], answer: Callable[[Answer], None], refused: Callable[[str], None]
+    ) -> None:
         try:
             with closing(self._connect()) as feed:
                 said = question(feed)
         except TracerdError as error:
-            self.call_from_thread(self.notify, printable(str(error)), severity="error", timeout=10, markup=False)
+            self.call_from_thread(refused, str(error))
             return
         self.call_from_thread(answer, said)
+
+    def _tell_error(self, error: str) -> None:
+        self.notify(printable(error), severity="error", timeout=10, markup=False)
 
     def connect(self) -> Feed:
         """Return a feed for a thread of a screen's own."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tracerd.config import daemon
-from tracerd.config.daemon import DaemonConfig, exporter_kind, parse_config, read_config
+from tracerd.config.daemon import DaemonConfig, changed_keys, exporter_kind, parse_config, read_config
 from tracerd.errors import ConfigError
 
 FULL = """
@@ -184,3 +184,13 @@ def test_an_endless_file_is_refused(tmp_path: Path) -> None:
 def test_defaults_are_valid_values() -> None:
     """What a model assumes would also be accepted if somebody wrote it."""
     assert parse_config("", "w").model_dump() == DaemonConfig().model_dump()
+
+
+def test_what_differs_is_named_as_one_writes_it() -> None:
+    """The key itself, not only its section."""
+    before, after = DaemonConfig(), parse_config(FULL)
+    found = [key for name in ("state_dir", "code_integrity", "sources") for key in changed_keys(before, after, name)]
+    assert found == [
+        "state_dir", "code_integrity", "sources.perf.pages", "sources.perf.window", "sources.polling.interval",
+    ]
+    assert changed_keys(after, after, "sources") == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracerd.errors import ConfigError, NotSupported
-from tracerd.sources.names import EVENTS, LATER, AttachKind, parse_attach
+from tracerd.sources.names import EVENTS, LATER, AttachKind, overlap, parse_attach
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,22 @@ def test_kinds_of_later_versions_are_refused_by_name(kind: str) -> None:
     """A name that is right but too early is not called a mistake."""
     with pytest.raises(NotSupported, match=f"{kind}: events"):
         parse_attach(f"{kind}:something")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ("syscall:*:enter", "syscall:openat:enter", True),
+        ("syscall:*:enter", "syscall:openat:exit", False),
+        ("syscall:read:enter", "syscall:openat:enter", False),
+        ("syscall:*:enter", "syscall:*:enter", False),
+        ("etw:Provider", "etw:Provider:5", True),
+        ("etw:Provider:5", "etw:Provider:6", False),
+        ("etw:Provider", "etw:Other:5", False),
+        ("process:start", "process:exit", False),
+        ("interval:1s", "interval:5s", False),
+    ],
+)
+def test_names_that_mean_an_event_in_common_overlap(one: str, other: str, both: bool) -> None:
+    """Whichever comes first. The same name twice is no second one: it is refused."""
+    assert overlap(one, other) is overlap(other, one) is both

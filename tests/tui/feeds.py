@@ -57,6 +57,7 @@ class MadeFeed:
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     pid: int = 4711
+    config: str = "/etc/tracerd/tracerd.toml"
     gone: bool = False                           # nobody answers
     at: int = 10
     printed_lines: tuple[str, ...] = ("postgres took 12 ms", "dd took 31 ms")
@@ -96,6 +97,7 @@ class MadeFeed:
                                     counts={"metrics.sent": 52_000 * self.at, "metrics.queued": 2},
                                     where="metrics to http://collector:4318 (http/protobuf)"),
                        ExporterInfo("prometheus", 0.0, exports=3 * self.at, failures=1, last_error="it broke off")),
+            config=self.config,
         )  # fmt: skip
 
     def moments(self, interval: float = 1.0) -> Iterator[Moment]:  # noqa: ARG002  it comes by ticks
@@ -194,7 +196,8 @@ class MadeFeed:
 
     def _programs(self) -> tuple[ProgramInfo, ...]:
         made = {each.name: each for each in self._statistics()}
-        kinds = (("on_enter", "syscalls", "enter"), ("on_exit", "syscalls", "exit"), ("on_tick", "slow", "timer"))
+        kinds = (("on_enter", "syscalls", "tracepoint"), ("on_exit", "syscalls", "tracepoint"),
+                 ("on_tick", "slow", "interval"))  # fmt: skip
         return tuple(
             ProgramInfo(
                 number, name, probe, kind, f"{number:016x}", made[name].engine, made[name].reason, (1,),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from textual.widgets import Input
 
 from tests.tui.dashboard import Dashboard, dashboard
 from tests.tui.feeds import made_feed
 from tracerd.errors import ConfigError
+from tui.screens.dialogs import Ask
 
 
 def test_a_program_is_attached_to_the_event_that_is_typed() -> None:
@@ -31,7 +35,7 @@ def test_detaching_is_asked_once_more_and_only_y_does_it() -> None:
         await top.press("2")
         for key in ("enter", "escape", "n"):
             await top.press("d")
-            await top.says("Detach syscalls/on_enter from syscall:*:enter?", "tracerd attach 1")
+            await top.says("Detach syscalls/on_enter from syscall:*:enter?", "attach 1 syscall:*:enter")
             await top.press(key)
         assert feed.detached == []
         await top.press("d", "y")
@@ -59,9 +63,10 @@ def test_sources_attach_and_detach_by_event() -> None:
     dashboard(feed, steps)
 
 
-def test_what_the_daemon_refuses_is_told_and_nothing_else_happens() -> None:
-    """In its own words."""
+def test_what_the_daemon_refuses_is_told_where_it_was_typed_and_can_be_mended() -> None:
+    """In its own words; the text stays."""
     feed = made_feed()
+    accept = feed.attach
 
     def refuse(program: int, source: str) -> None:
         raise ConfigError(source, f"no event of that name for program {program}")
@@ -71,10 +76,56 @@ def test_what_the_daemon_refuses_is_told_and_nothing_else_happens() -> None:
     async def steps(top: Dashboard) -> None:
         await top.press("2", "a")
         await top.pilot.press(*"nonsense", "enter")
-        await top.told("nonsense: no event of that name")
-        await top.tick()
+        await top.says("nonsense: no event of that name", "Attach syscalls/on_enter")
+        line = top.screen.query_one(Input)
+        assert line.value == "nonsense"
+        feed.attach = accept  # type: ignore[method-assign]
+        await top.pilot.press("home", *"non", "enter")
+        await top.told("runs on nonnonsense now")
+        await top.until(lambda: not isinstance(top.screen, Ask))
 
     dashboard(feed, steps)
+    assert feed.attached == [(1, "nonnonsense")]
+
+
+def test_tab_completes_an_event_that_is_known() -> None:
+    """What runs already comes first, then what the program's type runs on."""
+    feed = made_feed()
+
+    async def steps(top: Dashboard) -> None:
+        await top.press("2", "a")
+        await top.pilot.press(*"syscall:opena")
+        await top.says("syscall:openat:enter")
+        await top.pilot.press("tab", "enter")
+        await top.told("runs on syscall:openat:enter now")
+
+    dashboard(feed, steps)
+    assert feed.attached == [(1, "syscall:openat:enter")]
+
+
+def test_an_event_that_another_link_means_too_is_a_warning() -> None:
+    """The program runs twice for it."""
+    feed = made_feed()
+    accept = feed.attach
+    feed.attach = lambda *asked: replace(accept(*asked), overlaps=("syscall:*:enter",))  # type: ignore[method-assign]
+
+    async def steps(top: Dashboard) -> None:
+        await top.press("2", "a")
+        await top.pilot.press(*"syscall:openat:enter", "enter")
+        await top.told("it runs on syscall:*:enter too: twice")
+
+    dashboard(feed, steps)
+
+
+def test_the_dialog_says_how_long_it_lasts() -> None:
+    """A session in this process ends with the dashboard."""
+    for config, words in (("/etc/tracerd/tracerd.toml", "over restarts of"), ("", "until you leave")):
+
+        async def steps(top: Dashboard, words: str = words) -> None:
+            await top.press("2", "a")
+            await top.says(words)
+
+        dashboard(made_feed(config=config), steps)
 
 
 @pytest.mark.parametrize(("role", "options"), [("read", {}), ("admin", {"read_only": True}), ("admin", {"web": True})])

@@ -7,6 +7,7 @@ import io
 import json
 
 import numpy as np
+import pytest
 
 from tests.tui.feeds import made_feed
 from tests.tui.seeing import seen_after
@@ -14,6 +15,7 @@ from tracerd.daemon.feed import ExporterInfo
 from tracerd.snapshot import Ledger, Meaning, Table
 from tui.model import exports, programs, sources
 from tui.model.rows import Field, sheet_of_rows
+from tui.model.seen import Seen
 from tui.model.sheet import Sheet, sheet_of
 from tui.model.writing import as_csv, as_json
 
@@ -27,7 +29,7 @@ def test_programs_have_what_the_issue_asks_for() -> None:
     """Id, name, type, engine and why, events/s, avg and p99, CPU, aborted runs."""
     first = rows(programs.programs(seen_after()))[0]
     assert first["id"] == 1
-    assert (first["name"], first["type"], first["engine"]) == ("on_enter", "enter", "jit")
+    assert (first["name"], first["type"], first["engine"]) == ("on_enter", "tracepoint", "jit")
     assert first["events/s"] == 250_000
     assert first["avg_ns"] == 85
     assert round(float(str(first["cpu_permille"])), 2) == 21.25
@@ -53,12 +55,34 @@ def test_sources_have_every_part_of_the_balance() -> None:
     assert int(str(first["produced"])) == sum(int(str(first[name])) for name in ("delivered", "lost", "filtered"))
 
 
-def test_a_full_ring_is_answered_with_twice_its_pages() -> None:
-    """8 MiB are 2,048 pages of 4 KiB: the very line for tracerd.toml."""
+def test_a_full_ring_is_answered_with_pages_that_will_do_and_where_to_write_them() -> None:
+    """8 MiB are 2,048 pages of 4 KiB: the very line, and the daemon's own file. Without a daemon, who else has more."""
     seen = seen_after(made_feed(lost=5))
     ((what, way_out),) = sources.advice(seen.look, "syscall:*:enter", Ledger(10, 5, 5))
     assert what == "5 lost in the kernel: a ring was full"
-    assert "[sources.perf] pages = 4096" in way_out
+    assert "write sources.perf.pages = 4096 into /etc/tracerd/tracerd.toml and restart" in way_out
+    ((_, way_out),) = sources.advice(seen_after(made_feed(config="")).look, "syscall:*:enter", Ledger(10, 5, 5))
+    assert "tracerd run --pages 4096" in way_out
+
+
+@pytest.mark.parametrize(
+    ("pages", "lost", "wanted"),
+    [(1, 1, 2048), (2048, 1, 4096), (2048, 500, 4096), (2048, 900, 16384), (256, 990, 16384), (4096, 1000, 16384),
+     (16384, 5, 16384)],
+)  # fmt: skip
+def test_a_ring_that_kept_a_tenth_is_to_be_ten_times_as_large(pages: int, lost: int, wanted: int) -> None:
+    """Never less than a daemon takes by itself, always a power of two, and no more than 64 MiB a CPU."""
+    assert sources.pages_for(pages, Ledger(1000, 1000 - lost, lost)) == wanted
+
+
+def test_a_loss_of_before_says_for_how_long_there_was_none() -> None:
+    """By the moments' own time."""
+    feed, seen = made_feed(), Seen()
+    never = "none since this dashboard began"
+    for lost, after, words in ((0, 0, never), (3, 1, ""), (3, 5, ""), (3, 65, "none for 1 min"), (4, 1, "")):
+        feed.lost, feed.at = lost, feed.at + after
+        seen.see(feed.moment(), feed.look())
+        assert sources.since_lost(seen, "syscall:*:enter") == words
 
 
 def test_every_kind_of_loss_has_an_advice() -> None:

@@ -23,3 +23,5 @@ def command(client: Client, program: str, source: str, as_json: bool) -> None:
         print_json(asdict(link))
     else:
         click.echo(f"link {link.id}: {link.probe}/{link.name} on {link.source}")
+        for other in link.overlaps:
+            click.echo(f"note: it runs on {other} too: twice for an event that both mean", err=True)

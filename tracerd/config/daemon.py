@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, PrivateAttr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator, PrivateAttr, model_validator
 
 from tracerd.config.probe import Name
 from tracerd.config.strict import StrictTable, parse_toml, validate
@@ -212,3 +212,11 @@ def exporter_kind(name: str, section: dict[str, Any], where: str) -> tuple[str, 
     if not isinstance(kind, str):
         raise ConfigError(f"{where}: exporters.{name}.kind", f"{kind!r} is not the name of an exporter")
     return kind, {key: value for key, value in section.items() if key != "kind"}
+
+
+def changed_keys(before: BaseModel, after: BaseModel, name: str) -> list[str]:
+    """Return the keys under `name` in which two configurations differ, as one writes them: "sources.perf.pages"."""
+    old, new = getattr(before, name), getattr(after, name)
+    if isinstance(old, BaseModel) and isinstance(new, BaseModel):
+        return [f"{name}.{key}" for each in type(old).model_fields for key in changed_keys(old, new, each)]
+    return [name] if old != new else []

@@ -31,6 +31,7 @@ def look_of(status: Mapping[str, Any]) -> Look:
             links=tuple(rows(LinkInfo, status["links"])),
             sources=tuple(rows(SourceInfo, status["pumps"])),
             exporters=tuple(rows(ExporterInfo, status["exporters"])),
+            config=status["config"],
         )
     except KeyError as error:
         raise RunError("daemon", f"is of another version: its status has no {error}") from error

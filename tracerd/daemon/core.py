@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tracerd.config import Probe
-from tracerd.config.daemon import DaemonConfig
+from tracerd.config.daemon import DaemonConfig, changed_keys
 from tracerd.daemon.discover import make_exporters
 from tracerd.daemon.exporter import Exporter
 from tracerd.daemon.exporting import Exporting
@@ -182,9 +182,14 @@ class Daemon:
 
     def _reload(self) -> Changes:
         fresh = self._read()
-        changed = [name for name in RESTART_FOR if getattr(fresh, name) != getattr(self.config, name)]
+        changed = [key for name in RESTART_FOR for key in changed_keys(self.config, fresh, name)]
         if changed:
-            raise ConfigError(fresh.where, f"{', '.join(changed)} cannot change while running; restart the daemon")
+            takes = "takes" if len(changed) == 1 else "take"
+            raise ConfigError(
+                fresh.where,
+                f"{', '.join(changed)} changed, which {takes} effect at the next start: restart the daemon; until then "
+                "nothing else of the file is taken either",
+            )
         probes = resolve_probes(fresh)
         kept = {name: made for name, made in self._exporters.items() if self._is_same(name, fresh)}
         exporters: dict[str, Exporter] = make_exporters(fresh, kept)

@@ -48,7 +48,10 @@ class Printed:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a daemon says of itself at one moment. `role` is what this reader may: read, or change things too."""
+    """What a daemon says of itself at one moment. `role` is what this reader may: read, or change things too.
+
+    `config` is the file that it reads when it starts, whether that is there or not; "" for a session in this process.
+    """
 
     version: str
     pid: int
@@ -63,6 +66,7 @@ class Look:
     links: tuple[LinkInfo, ...]
     sources: tuple[SourceInfo, ...]
     exporters: tuple[ExporterInfo, ...]
+    config: str = ""
 
 
 @dataclass(frozen=True, slots=True)

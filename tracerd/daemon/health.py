@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracerd import __version__
+from tracerd.config.daemon import DEFAULT_FILE
 from tracerd.daemon.api.host import Health
 from tracerd.snapshot import Ledger
 
@@ -32,6 +33,7 @@ def status(daemon: Daemon) -> dict[str, object]:
     return {
         "version": __version__,
         "pid": os.getpid(),
+        "config": str(daemon.config.path or DEFAULT_FILE),
         "uptime_s": (time.monotonic_ns() - daemon.host.started_ns) / 1e9,
         "ready": ready,
         "reasons": list(reasons),

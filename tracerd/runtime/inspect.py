@@ -27,6 +27,7 @@ from tracerd.snapshot import (
     ProgramStatistics,
     Table,
 )
+from tracerd.sources.names import overlap
 from tracerd.verifier.job import VerifiedProgram
 from tracerd.views.spec import ViewSpec
 from tracerd.vm.maps import Map
@@ -232,7 +233,10 @@ class Inspector:
             delivered, failed = self._host.sources.counts(live.programs[link.program].link(link.source))
             number = each.programs[link.program]
             via = vias.get(link.source, "")
-            rows.append(LinkInfo(link.id, number, link.program, each.name, link.source, delivered, failed, via))
+            overlaps = tuple(other.source for other in each.links
+                             if other.program == link.program and overlap(other.source, link.source))  # fmt: skip
+            about = (link.id, number, link.program, each.name, link.source)
+            rows.append(LinkInfo(*about, delivered, failed, via, overlaps))
         return rows
 
     def _one_table(self, live: LoadedProbe, name: str) -> tuple[ViewSpec, Table]:

@@ -68,7 +68,10 @@ class MapInfo:
 
 @dataclass(frozen=True, slots=True)
 class LinkInfo:
-    """A program on an event, and this link's counts; `via` says where events come from that the name does not tell."""
+    """A program on an event, and this link's counts; `via` says where events come from that the name does not tell.
+
+    `overlaps` are other events of the same program that have events in common with this one: it runs twice for those.
+    """
 
     id: int
     program: int
@@ -78,6 +81,7 @@ class LinkInfo:
     delivered: int
     failed: int
     via: str = ""
+    overlaps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

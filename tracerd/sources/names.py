@@ -188,3 +188,16 @@ def _syscall(text: str, rest: str) -> tuple[str, str]:
     if not re.fullmatch(r"\w+", name):
         raise ConfigError(text, f"is not a system call's name: {SHAPES[AttachKind.SYSCALL]}")
     return "syscalls", f"sys_{side}_{_TRACED_AS.get(name, name)}"
+
+
+def overlap(one: str, other: str) -> bool:
+    """True if two attach names that are not the same mean an event in common: one of them means it among others."""
+    first, second = one.split(":"), other.split(":")
+    if first[0] != second[0] or one == other:
+        return False
+    if first[0] == AttachKind.SYSCALL.value:
+        return first[2:] == second[2:] and "*" in (first[1], second[1])
+    if first[0] in (AttachKind.ETW.value, AttachKind.ETW_KERNEL.value):
+        shorter = min(len(first), len(second))
+        return len(first) != len(second) and first[:shorter] == second[:shorter]
+    return False

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tracerd.views.format import count
 from tui.model.seen import Seen, bad, totals
+from tui.model.sources import since_lost
 
 SCREENS = {"map": "maps", "probe": "programs", "source": "sources", "exporter": "exports"}
 """Where a reason is looked into, by the word it begins with."""
@@ -39,13 +40,19 @@ def _losses(seen: Seen) -> Iterator[Alert]:
     now, produced = bad(totals(seen.moment)), totals(seen.moment).produced
     if now:
         before = bad(totals(seen.before)) if seen.before is not None and seen.seconds > 0 else now
-        still = f", {count((now - before) / seen.seconds)} a second now" if now > before else ", none just now"
+        still = f", {count((now - before) / seen.seconds)} a second now" if now > before else f", {_quiet(seen)}"
         share = now / max(produced, 1)
         yield Alert(
             f"{count(now)} of {count(produced)} events ({share:.2%}) never ran a program to its end{still}",
             "sources",
             bad=now > before,
         )
+
+
+def _quiet(seen: Seen) -> str:
+    """Return since when nothing was lost."""
+    lost = [event for event in seen.moment.ledger if event in seen.lost_at] if seen.moment is not None else []
+    return since_lost(seen, max(lost, key=lambda event: seen.lost_at[event], default="")) or "none just now"
 
 
 def _reasons(seen: Seen) -> Iterator[Alert]:

@@ -52,6 +52,7 @@ class Seen:
         self.cpu = Series(KEPT)                  # of one CPU: all of tracerd
         self.runs = Series(KEPT)                 # of one CPU: the programs alone
         self.memory = Series(KEPT)               # bytes
+        self.lost_at: dict[str, int] = {}        # by event: the last moment by which it had lost more than before
         self.programs: dict[Name, Trends] = {}
         self._runtimes: dict[Name, Runtime] = {}
 
@@ -100,6 +101,9 @@ class Seen:
             return
         at, seconds, before = moment.taken_ns, self.seconds, self.before
         now, then = totals(moment), totals(before)
+        for event, ledger in moment.ledger.items():
+            if event in before.ledger and bad(ledger) > bad(before.ledger[event]):
+                self.lost_at[event] = at
         self.produced.append(at, max(now.produced - then.produced, 0) / seconds)
         self.lost.append(at, max(bad(now) - bad(then), 0) / seconds)
         self.cpu.append(at, _own_change(moment, before, "process.cpu_seconds") / seconds)

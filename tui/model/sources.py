@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 
 from tracerd.daemon.feed import LinkInfo, Look, SourceInfo
 from tracerd.snapshot import Ledger
-from tracerd.views.format import count, size
+from tracerd.text import printable
+from tracerd.views.format import count, counted, size
 from tui.model.rows import Field, sheet_of_rows
 from tui.model.seen import Seen, bad
 from tui.model.sheet import Sheet
@@ -18,7 +20,15 @@ FIELDS = (
     Field("produced", "count"), Field("programs"), Field("via"),
 )  # fmt: skip
 
+DETACHED = "none now"
+"""Who runs on an event whose last link was detached: what it counted stays in the balance."""
+
 PAGE_BYTES = 4096
+DEFAULT_PAGES, MOST_PAGES = 2048, 1 << 14
+"""Of a ring: what a daemon takes unless it is told, and the most that is advised, 64 MiB a CPU."""
+
+RECENT_NS = 10 * 10**9
+"""A loss that is older is told as one of before."""
 
 
 def sources(seen: Seen) -> Sheet:
@@ -43,7 +53,7 @@ def _rows(seen: Seen) -> Iterator[tuple[object, ...]]:
             now.delivered,
             now.filtered,
             now.produced,
-            ", ".join(f"{link.probe}/{link.name}" for link in links_on(look, event)),
+            ", ".join(f"{link.probe}/{link.name}" for link in links_on(look, event)) or DETACHED,
             now.via,
         )
 
@@ -58,12 +68,29 @@ def links_on(look: Look | None, event: str) -> list[LinkInfo]:
     return [each for each in (look.links if look is not None else ()) if each.source == event]
 
 
+def since_lost(seen: Seen, event: str) -> str:
+    """Return in words how long ago an event lost something last; "" while it goes on."""
+    if seen.moment is None:
+        return ""
+    at = seen.lost_at.get(event)
+    if at is None:
+        return "none since this dashboard began"
+    quiet = seen.moment.taken_ns - at
+    return f"none for {_roughly(quiet)}" if quiet >= RECENT_NS else ""
+
+
+def _roughly(ns: int) -> str:
+    seconds = ns // 10**9
+    return f"{seconds} s" if seconds < 60 else f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
+
+
 def advice(look: Look | None, event: str, ledger: Ledger) -> list[tuple[str, str]]:
     """Return each kind of loss of an event: how much and why, and the way out."""
     source = source_of(look, event)
     told = []
     if ledger.lost_in_kernel:
-        told.append((f"{count(ledger.lost_in_kernel)} lost in the kernel: a ring was full", _larger_rings(source)))
+        way_out = _larger_rings(look, source, ledger)
+        told.append((f"{count(ledger.lost_in_kernel)} lost in the kernel: a ring was full", way_out))
     if ledger.lost_in_session:
         told.append(
             (
@@ -97,14 +124,28 @@ def buffers(source: SourceInfo) -> str:
     return f"{source.name}: {source.buffers} rings of {size(source.buffer_bytes)}, one for each CPU"
 
 
-def _larger_rings(source: SourceInfo | None) -> str:
-    if source is None or not source.buffer_bytes:
-        return "attach to fewer events, or to narrower ones"
-    pages = source.buffer_bytes // PAGE_BYTES
-    return (
-        f"a ring holds {size(source.buffer_bytes)} now: in tracerd.toml write [sources.perf] pages = {pages * 2} "
-        "and restart the daemon; or attach to fewer events (d detaches)"
-    )
+def pages_for(pages: int, ledger: Ledger) -> int:
+    """Return how many pages a ring should have that lost so much with `pages`: a power of two.
+
+    Twice as many at least, and no fewer than a daemon takes by itself. A ring that kept only a part of what came while
+    it was not read needs to be larger by as much: a tenth kept, ten times.
+    """
+    kept = max(1 - ledger.lost_in_kernel / max(ledger.produced, 1), 1 / MOST_PAGES)
+    wanted = max(DEFAULT_PAGES, 2 * pages, ceil(pages / kept))
+    return min(1 << (wanted - 1).bit_length(), MOST_PAGES)
+
+
+def _larger_rings(look: Look | None, source: SourceInfo | None, ledger: Ledger) -> str:
+    pages = source.buffer_bytes // PAGE_BYTES if source is not None else 0
+    wanted = pages_for(pages, ledger)
+    if not pages or wanted <= pages:
+        return "attach to fewer events, or to narrower ones (d detaches)"
+    if look is None or not look.config:
+        how = "let a daemon do it, which has 2,048 unless it is told (tracerd serve), or tracerd run --pages {}"
+    else:
+        how = f"write sources.perf.pages = {{}} into {printable(look.config)} and restart the daemon"
+    now = f"a ring has {counted(pages, 'page')} ({size(pages * PAGE_BYTES)} a CPU) now"
+    return f"{now}: {how.format(wanted)}; or attach to fewer events (d detaches)"
 
 
 def _rate(change: int, seconds: float) -> int:

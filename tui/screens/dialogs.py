@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -84,45 +84,100 @@ class Confirm(ModalScreen[bool]):
         self.dismiss(yes)
 
 
+Take = Callable[[str, Callable[[str], None]], None]
+"""Does what was asked for with a text, and calls with "" once that is done, or with why it is not."""
+
+
 class Ask(ModalScreen[str | None]):
-    """A line of text; words that are known are offered while it is typed."""
+    """A line of text; words that are known are offered while it is typed.
 
-    DEFAULT_CSS = BOX.format(name="Ask") + "\nAsk .box { width: 70; }\n"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Leave")]
+    With `take` it is there until that has worked: what is refused can be mended.
+    """
 
-    def __init__(self, title: str, placeholder: str, known: Sequence[str] = (), value: str = "") -> None:
+    DEFAULT_CSS = BOX.format(name="Ask") + "\nAsk .box { width: 78; }\nAsk #refusal { color: $error; }\n"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "Leave"),
+        Binding("tab", "complete", "Complete", priority=True),
+    ]
+
+    def __init__(
+        self, title: str, placeholder: str, known: Sequence[str] = (), value: str = "", *,
+        note: str = "", take: Take | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self._title, self._placeholder, self._known, self._value = title, placeholder, known, value
+        self._note, self._take = note, take
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
             yield Static(Text(printable(self._title), style="bold"))
             yield Input(self._value, self._placeholder, suggester=SuggestFromList(self._known))
-            yield Static(Text("Enter takes it, → completes it, Esc leaves it as it is", style="dim"))
+            yield Static(id="refusal", markup=False)
+            note = f"{self._note}\n" if self._note else ""
+            yield Static(Text(f"{note}Enter takes it, Tab completes it, Esc leaves it as it is", style="dim"))
+
+    def action_complete(self) -> None:
+        """Take what is offered."""
+        line = self.query_one(Input)
+        line.action_end()
+        line.action_cursor_right()
 
     @on(Input.Submitted)
     def _submitted(self, message: Input.Submitted) -> None:
-        self.dismiss(message.value.strip() or None)
+        text = message.value.strip()
+        if self._take is None or not text:
+            self.dismiss(text or None)
+            return
+        self.query_one("#refusal", Static).update("…")
+        self._take(text, self._answered)
+
+    def _answered(self, refusal: str) -> None:
+        if not self.is_current:
+            return                               # nobody waits for it any more
+        if refusal:
+            self.query_one("#refusal", Static).update(printable(refusal))
+        else:
+            self.dismiss(None)
 
 
 class Row(ModalScreen[None]):
-    """One row of a table with all of its columns, and their whole text."""
+    """One row of a table with all of its columns, and their whole text, as they were `when`.
+
+    `again` gives it as it is now, None if it is gone; `renew` is called when it may have changed.
+    """
 
     DEFAULT_CSS = BOX.format(name="Row")
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,e,q", "dismiss", "Close")]
 
-    def __init__(self, row: Mapping[str, str]) -> None:
+    def __init__(
+        self, row: Mapping[str, str], when: str = "", again: Callable[[], Mapping[str, str] | None] | None = None
+    ) -> None:
         super().__init__()
-        self._row = row
+        self._row, self._when, self._again = row, when, again
 
     def compose(self) -> ComposeResult:
-        width = max((len(name) for name in self._row), default=0)
-        text = Text()
-        for name, value in self._row.items():
-            text.append(f"{printable(name):<{width}}  ", style="bold")
-            text.append(f"{printable(value)}\n")
         with VerticalScroll(classes="box"):
-            yield Static(text)
+            yield Static(self._text())
+
+    def renew(self, when: str) -> None:
+        """Show the row as it is now."""
+        if self._again is None:
+            return
+        now = self._again()
+        if now is not None:
+            self._row, self._when = now, when
+        else:
+            self._when, self._again = f"{self._when}; it is gone since", None
+        if self.is_mounted:
+            self.query_one(Static).update(self._text())
+
+    def _text(self) -> Text:
+        width = max((len(name) for name in self._row), default=0)
+        text = Text(f"{printable(self._when)}\n\n" if self._when else "", style="dim")
+        for name, value in self._row.items():
+            text.append(f"{printable(name):<{width}}  ", style="not dim bold")
+            text.append(f"{printable(value)}\n", style="not dim")
+        return text
 
 
 class Help(ModalScreen[None]):

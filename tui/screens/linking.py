@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
 from tracerd.daemon.feed import LinkInfo, ProgramInfo
+from tui.model.known_events import example, known_events
 from tui.screens.dialogs import Ask, Choice, Confirm
 from tui.screens.view import View
 
@@ -49,17 +50,30 @@ class Linking(View):
             self.notify("there is no program here to attach", severity="warning")
 
     def _ask_event(self, program: ProgramInfo) -> None:
-        look = self.top.seen.look
-        known = sorted({link.source for link in look.links}) if look is not None else []
         title = f"Attach {program.probe}/{program.name} ({program.type}) to which event?"
-        example = "syscall:openat:enter, interval:5s … (tracerd list has all)"
-        self.app.push_screen(Ask(title, example, known), lambda source: self._link(program, source) if source else None)
+        known = known_events(self.top.seen.look, program.type)
+        note = f"tracerd list names all events. It stays attached {self._how_long}.\n"
 
-    def _link(self, program: ProgramInfo, source: str) -> None:
+        def take(source: str, answered: Callable[[str], None]) -> None:
+            self._link(program, source, answered)
+
+        self.app.push_screen(Ask(title, example(program.type), known, note=note, take=take))
+
+    @property
+    def _how_long(self) -> str:
+        look = self.top.seen.look
+        daemon = look is not None and look.config
+        return "over restarts of the daemon, until d detaches it" if daemon else "until you leave"
+
+    def _link(self, program: ProgramInfo, source: str, answered: Callable[[str], None]) -> None:
         def done(link: LinkInfo) -> None:
-            self.notify(f"{link.probe}/{link.name} runs on {link.source} now, over restarts too", markup=False)
+            answered("")
+            self.notify(f"{link.probe}/{link.name} runs on {link.source} now", markup=False)
+            for other in link.overlaps:
+                twice = f"it runs on {other} too: twice for an event that both mean (d detaches one)"
+                self.notify(twice, severity="warning", timeout=10, markup=False)
 
-        self.top.ask(lambda feed: feed.attach(program.id, source), done)
+        self.top.ask(lambda feed: feed.attach(program.id, source), done, answered)
 
     def action_detach(self) -> None:
         """Ask which link, if the cursor does not say, and whether it is meant."""
@@ -76,8 +90,8 @@ class Linking(View):
     def _confirm(self, link: LinkInfo) -> None:
         question = f"Detach {link.probe}/{link.name} from {link.source}?"
         then = (
-            "Its events are no longer seen, over restarts too. The program stays loaded and its maps keep what they "
-            f"have; tracerd attach {link.program} {link.source} brings it back."
+            "It runs on that event no more, also after a restart of the daemon. The program stays loaded and its maps "
+            f"keep what they have; tracerd attach {link.program} {link.source} brings it back."
         )
         self.app.push_screen(Confirm(question, then), lambda yes: self._unlink(link) if yes else None)
 

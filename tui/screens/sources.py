@@ -23,15 +23,20 @@ class Sources(Linking):
 
     PLACE = "sources"
     HELP_TEXT = """
-One line an event: how many were produced, and where each of them went. The balance is exact:
-produced = delivered + filtered + lost + dropped + failed, and what is under way.
+One line an event, and where all that was produced went. Each
+event is in one of these; the balance is exact.
 
-lost       the producer had no room for them (a ring was full), or says that it lost them
-dropped    their records were damaged
-failed     a program was aborted, or the record was too short for it
-filtered   tracerd's own events
+delivered  programs ran on it to their end
+filtered   nobody wanted it: tracerd's own, or no program for it
+lost       the kernel had no room for it, because we did not read
+           its ring in time; or a session says that it lost it
+dropped    its record was damaged, and could not be read
+failed     a program was aborted, or the record was too short
+under way  in a ring, to be read in the next moment
 
-Below is the event under the cursor: who runs on it, its rings, and for each loss the way out.
+Below is the event under the cursor: who runs on it, its rings,
+and for each loss the way out. "none now" runs on an event whose
+last program was detached: its counts stay in the balance.
 """
     DEFAULT_CSS: ClassVar[str] = """
     Sources Grid { height: 1fr; min-height: 4; }
@@ -72,10 +77,20 @@ Below is the event under the cursor: who runs on it, its rings, and for each los
             told.append(("source", model.buffers(source)))
         if ledger.via:
             told.append(("via", ledger.via))
-        told += [("runs", f"{link.probe}/{link.name}") for link in model.links_on(look, event)]
+        told += self._who_runs(event)
+        quiet = model.since_lost(self.top.seen, event)
         for what, way_out in model.advice(look, event, ledger):
-            told += [("! loss", what), ("→", way_out)]
+            told += [("· loss", f"{what}; {quiet}") if quiet else ("! loss", what), ("→", way_out)]
         facts.show(told)
+
+    def _who_runs(self, event: str) -> list[tuple[str, str]]:
+        """Return the programs on an event, each with why it runs twice on some."""
+        links = model.links_on(self.top.seen.look, event)
+        told = []
+        for link in links:
+            told.append(("runs", f"{link.probe}/{link.name}"))
+            told += [("· twice", f"it is on {other} too, and runs twice for what both mean") for other in link.overlaps]
+        return told or [("runs", f"{model.DETACHED}: it was detached, and what it counted stays; a attaches again")]
 
     def _event(self) -> tuple[str, Ledger | None]:
         moment, row = self.top.seen.moment, self.query_one(Grid).cursor_values
