@@ -188,7 +188,7 @@ def test_defaults_are_valid_values() -> None:
 
 def test_what_differs_is_named_as_one_writes_it() -> None:
     """The key itself, not only its section."""
-    before, after = DaemonConfig(), parse_config(FULL)
+    before, after = DaemonConfig(), parse_config(FULL, "t.toml")
     found = [key for name in ("state_dir", "code_integrity", "sources") for key in changed_keys(before, after, name)]
     assert found == [
         "state_dir", "code_integrity", "sources.perf.pages", "sources.perf.window", "sources.polling.interval",
