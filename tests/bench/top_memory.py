@@ -1,12 +1,14 @@
 """Whether the dashboard's memory stays flat: `python -m tests.bench.top_memory [MINUTES]`.
 
-It runs in tmux over a real daemon that traces this machine, and goes through its screens all the while. A row a
-minute: resident memory of the dashboard and of the daemon, and the CPU that the dashboard took.
+It runs in tmux over a real daemon that traces this machine, and goes through its screens all the while; processes that
+begin and end beside it fill what is kept of events within the first ten minutes. A row a minute: resident memory of the
+dashboard and of the daemon, and the CPU that the dashboard took.
 """
 
 from __future__ import annotations
 
 import itertools
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +25,9 @@ KEYS = (("1",), ("2",), ("2", "Enter", "Escape"), ("3",), PICTURES, ("4",), ("5"
 
 TURN_SECONDS = 10.0
 
+CHURN = "while :; do /bin/true; sleep 0.1; done"
+"""Four records of `execsnoop` each time: it begins and ends, and so does sleep."""
+
 
 def main(minutes: float) -> None:
     """Print a row a minute."""
@@ -32,7 +37,12 @@ def main(minutes: float) -> None:
         command = [sys.executable, "-m", "tracerd.cli", "--socket", str(made.socket), "top"]
         with terminal(command, 160, 45, "tracerd-memory") as screen:
             screen.says("● live")
-            _watch(screen, psutil.Process(made.pid), minutes)
+            churn = subprocess.Popen(["/bin/sh", "-c", CHURN])
+            try:
+                _watch(screen, psutil.Process(made.pid), minutes)
+            finally:
+                churn.kill()
+                churn.wait()
 
 
 def _watch(screen: Terminal, serving: psutil.Process, minutes: float) -> None:
