@@ -4,11 +4,11 @@
 
 #define NAME 32
 #define COMMAND 128
-#define STARTED 0
-#define ENDED 1
+
+enum kind { started, ended };
 
 struct process_record {
-	u32 kind;			/* STARTED or ENDED */
+	enum kind kind;
 	u32 pid;
 	u32 parent;
 	u32 uid;
@@ -49,7 +49,7 @@ static ALWAYS_INLINE struct counts *counted(void)
 	return bpf_map_lookup_elem(&counts, &zero);
 }
 
-static ALWAYS_INLINE struct process_record *record_of(struct process_context *ctx, u32 kind)
+static ALWAYS_INLINE struct process_record *record_of(struct process_context *ctx, enum kind kind)
 {
 	struct process_record *record = bpf_ringbuf_reserve(&processes, sizeof(*record), 0);
 	struct counts *all = counted();
@@ -89,7 +89,7 @@ static ALWAYS_INLINE void copy_command(struct process_context *ctx, char *to)
 SEC("process/start")
 int on_start(struct process_context *ctx)
 {
-	struct process_record *record = record_of(ctx, STARTED);
+	struct process_record *record = record_of(ctx, started);
 	struct counts *all = counted();
 
 	if (all)
@@ -104,7 +104,7 @@ int on_start(struct process_context *ctx)
 SEC("process/exit")
 int on_exit(struct process_context *ctx)
 {
-	struct process_record *record = record_of(ctx, ENDED);
+	struct process_record *record = record_of(ctx, ended);
 	struct counts *all = counted();
 	u32 known = !!(ctx->known & KNOWN_EXIT_CODE), failed = known && ctx->exit_code;
 
