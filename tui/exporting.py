@@ -18,8 +18,8 @@ from tui.model.writing import Rows, as_csv, as_json
 from tui.screens.dialogs import Choice
 from tui.screens.view import View
 
-KINDS = {"c": "CSV: its numbers, a line a row", "j": "JSON: the same with their units, and of when they are",
-         "s": "SVG: the screen as it is seen"}  # fmt: skip
+CSV, JSON = "CSV: its numbers, a line a row", "JSON: the same with their units, and of when they are"
+SVG = {"s": "SVG: the screen as it is seen"}
 
 
 class Exporting(App[None]):
@@ -29,10 +29,12 @@ class Exporting(App[None]):
         """Ask for the kind of file, and write it."""
         view = self.screen
         if isinstance(view, View):
-            shown = _shown(view)
-            kinds = KINDS if shown is not None else {"s": KINDS["s"]}
+            shown, besides = _shown(view), view.export_besides()
+            kinds = {"c": CSV, "j": JSON} if shown is not None else {}
+            if besides is not None:
+                kinds |= {"C": f"CSV of the picture: {counted(len(besides), 'row')}", "J": "JSON of the picture"}
             title = f"Export {_named(*shown)}" if shown is not None else "Export this screen"
-            self.push_screen(Choice(title, kinds), lambda kind: self._write(view, kind))
+            self.push_screen(Choice(title, {**kinds, **SVG}), lambda kind: self._write(view, kind))
 
     def _write(self, view: View, kind: str | None) -> None:
         if kind is None:
@@ -40,14 +42,16 @@ class Exporting(App[None]):
         if kind == "s":
             self._deliver(view.PLACE, "svg", self.export_screenshot())
             return
-        shown = _shown(view)
+        shown = _besides(view) if kind.isupper() else _shown(view)
         if shown is not None:
             sheet, rows = shown
-            text = as_csv(sheet, rows) if kind == "c" else as_json(sheet, rows, view.taken_ns)
-            self._deliver(f"{view.PLACE}-{_plain(sheet.name)}", "csv" if kind == "c" else "json", text)
+            suffix = {"c": "csv", "j": "json"}[kind.lower()]
+            text = as_csv(sheet, rows) if suffix == "csv" else as_json(sheet, rows, view.taken_ns)
+            self._deliver(f"{view.PLACE}-{_plain(sheet.name)}", suffix, text)
 
     def _deliver(self, what: str, suffix: str, text: str) -> None:
-        name = f"tracerd-{what}-{time.strftime('%Y%m%d-%H%M%S')}.{suffix}"
+        now = time.time_ns() // 10**6            # two in one second are two files
+        name = f"tracerd-{what}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(now // 1000))}.{now % 1000:03}.{suffix}"
         self.deliver_text(io.StringIO(text), save_directory=Path.cwd(), save_filename=name, name="export")
 
     def on_delivery_complete(self, event: events.DeliveryComplete) -> None:
@@ -68,10 +72,16 @@ def _shown(view: View) -> tuple[Sheet, Rows] | None:
     return (grid.sheet, grid.rows) if grid is not None and grid.sheet is not None else None
 
 
+def _besides(view: View) -> tuple[Sheet, Rows] | None:
+    """Return what else a screen shows."""
+    sheet = view.export_besides()
+    return (sheet, np.arange(len(sheet))) if sheet is not None else None
+
+
 def _named(sheet: Sheet, rows: Rows) -> str:
     """Return what is exported, in words."""
-    some = counted(len(sheet), "row") if len(rows) == len(sheet) else f"{count(len(rows))} of {count(len(sheet))} rows"
-    return f"{sheet.name}: {some}"
+    total = counted(len(sheet), "row")
+    return f"{sheet.name}: {total if len(rows) == len(sheet) else f'{count(len(rows))} of {total}'}"
 
 
 def _plain(name: str) -> str:

@@ -184,6 +184,13 @@ def test_maps_are_pinned_and_programs_attached_and_detached(served: Serving) -> 
     ]
 
 
+def test_a_program_that_will_run_twice_for_an_event_is_told(served: Serving) -> None:
+    """A note beside the answer: what was asked for is done."""
+    done = tracerd(served, "attach", "on_enter", "syscall:*:enter")
+    assert (done.exit_code, done.stdout) == (0, "link 6: calls/on_enter on syscall:*:enter\n")
+    assert done.stderr == "note: it runs on syscall:read:enter too: twice for an event that both mean\n"
+
+
 def test_load_sends_names_and_bytes(served: Serving, tmp_path: Path) -> None:
     """A shipped probe by its name, an object by its bytes, a probe.toml with its object's."""
     folder = ROOT / "probes" / "syscalls"

@@ -78,6 +78,19 @@ def test_the_ledger_line_balances_and_shows_losses() -> None:
     assert line == "ledger  10,000 events = 9,000 delivered + 300 filtered + 700 lost"
 
 
+@pytest.mark.parametrize(
+    ("pages", "lost", "says"),
+    [(8, 600, "a ring was full: --pages 2048 has room for more (8 now)"), (1 << 16, 5, "attach to fewer events")],
+)
+def test_a_ring_that_was_full_is_answered_with_the_option(pages: int, lost: int, says: str) -> None:
+    """As one types it. Of a recording nobody can take more, and where nothing was lost there is nothing to say."""
+    ledger = {"e": Ledger(10_000, 10_000 - lost, lost_in_kernel=lost)}
+    shown = [line.plain for line in footer.footer(snapshot(ledger), pages=pages)]
+    assert any(line.startswith("advice  ") and line.endswith(says) for line in shown)
+    quiet = [*footer.footer(snapshot(ledger)), *footer.footer(snapshot({"e": Ledger(5, 5)}), pages=pages)]
+    assert not any(line.plain.startswith("advice") for line in quiet)
+
+
 def test_the_cost_line_tells_runs_time_and_cpu() -> None:
     """20 ms of CPU in 2 s is one percent."""
     line = footer.cost_line(snapshot({})).plain

@@ -78,7 +78,7 @@ def copied_probe(folder: Path, name: str = "syscalls") -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "check_name", "sentence"),
     [
-        ("syscall:*:enter", "syscall:*:entry", "attach", "did you mean 'enter'?"),
+        ("syscall:*:enter", "syscall:*:entry", "attach", "did you mean 'syscall:*:enter'?"),
         ("tracepoint:sched:sched_process_exit", "tracepoint:sched:sched_process_exits", "attach", "no such tracepoint"),
         ("syscall:*:enter", "process:start", "attach", "is of type tracepoint"),
         ("syscall:*:enter", "etw:Microsoft-Windows-Kernel-Process:ProcessStart", "attach", "not supported here"),

@@ -120,7 +120,7 @@ def test_a_change_of_files_is_noticed(served: RunningDaemon, how: str) -> None:
     ("event", "syscall:getppidd:enter"),
     ("object", "needs"),
     ("missing", "cannot be read"),
-    ("state_dir", "state_dir changed, which takes effect at the next start"),
+    ("state_dir", "state_dir changed: takes effect at the next start"),
 ])  # fmt: skip
 def test_a_bad_reload_changes_nothing_and_says_why(served: RunningDaemon, spoil: str, says: str) -> None:
     """The running probe goes on counting, `ready` names the cause, and a good file mends it."""

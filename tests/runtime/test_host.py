@@ -105,6 +105,16 @@ def test_a_change_that_cannot_be_kept_is_undone(made: Made) -> None:
     assert [link.source for link in made.look.links()] == ["interval:1s", "interval:2s"]
 
 
+def test_links_of_one_program_that_have_events_in_common_say_so(made: Made) -> None:
+    """Each names the other, since the program runs twice; those of other events name none."""
+    made.host.apply([timed()])
+    program = made.look.programs()[0].id
+    for source in ("interval:1000ms", "interval:2s"):
+        made.host.attach(program, source)
+    found = {link.source: link.overlaps for link in made.look.links()}
+    assert found == {"interval:1s": ("interval:1000ms",), "interval:1000ms": ("interval:1s",), "interval:2s": ()}
+
+
 def test_all_or_nothing(made: Made) -> None:
     """One probe of three that is not proved: none of the new ones is there, the old one is the same."""
     made.host.apply([timed()])

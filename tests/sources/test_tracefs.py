@@ -104,5 +104,5 @@ def test_an_unknown_tracepoint_offers_the_nearest() -> None:
     root = _root()
     with pytest.raises(ConfigError, match="did you mean 'tracepoint:sched:sched_switch'"):
         read_format(root, "sched", "sched_swich")
-    with pytest.raises(ConfigError, match="did you mean 'tracepoint:syscalls:sys_enter_openat'"):
+    with pytest.raises(ConfigError, match="did you mean 'syscall:openat:enter'"):
         read_format(root, "syscalls", "sys_enter_opnat")

@@ -97,7 +97,7 @@ class MadeFeed:
                                     counts={"metrics.sent": 52_000 * self.at, "metrics.queued": 2},
                                     where="metrics to http://collector:4318 (http/protobuf)"),
                        ExporterInfo("prometheus", 0.0, exports=3 * self.at, failures=1, last_error="it broke off")),
-            config=self.config,
+            config=self.config, state_dir="/var/lib/tracerd" if self.config else "",
         )  # fmt: skip
 
     def moments(self, interval: float = 1.0) -> Iterator[Moment]:  # noqa: ARG002  it comes by ticks

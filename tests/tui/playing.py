@@ -39,7 +39,7 @@ SCENES = (
     Scene("program", ("2", "enter"), ("syscalls.bpf.c",)),
     Scene("maps", ("3",), ("syscalls",)),
     Scene("table", ("3", "enter"), ("count/s",)),
-    Scene("picture", ("3", "enter", "v"), (" in all",)),
+    Scene("picture", ("3", "enter", "v"), (" in all",), 8),
     Scene("events", ("4",), ("tick",), 3),
     Scene("sources", ("5",), ("syscall:*:exit",)),
     Scene("verifier", ("6",), ("on_exit",)),

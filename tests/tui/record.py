@@ -30,7 +30,7 @@ from tracerd.errors import TracerdError
 from tracerd.snapshot import Column, Moment, ProbeMoment, Table
 
 STEPS = 24
-MAPS_EVERY = 4
+MAPS_EVERY = 1
 """Steps between two copies of the maps."""
 
 MOST_ROWS = 60

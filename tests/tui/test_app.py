@@ -101,6 +101,19 @@ def test_help_has_the_words_and_the_keys_of_a_screen() -> None:
     dashboard(made_feed(), steps, (120, 60))
 
 
+def test_help_has_the_keys_of_a_screen_before_those_of_all_screens() -> None:
+    """Its own, then those that move in it, then what every screen has; Textual's are last."""
+
+    async def steps(top: Dashboard) -> None:
+        await top.press("question_mark")
+        await top.says("Copy selected text")
+        words = ("Add up rows", "Columns to the left", "The usual order", "Filter", "Quit", "Copy selected text")
+        places = [top.text.index(each) for each in words]
+        assert places == sorted(places)
+
+    dashboard(made_feed(), steps, (120, 90))
+
+
 def test_export_writes_what_the_table_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows that the filter leaves, in the order that is shown, as JSON and CSV; the screen as SVG."""
     monkeypatch.chdir(tmp_path)

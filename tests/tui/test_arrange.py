@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tui.sheets import CALLS, calls_sheet, column, texts, with_counts
-from tui.model.arrange import Order, arrange, first_order, natural
+from tui.model.arrange import Order, arrange, first_order, natural, told
 from tui.model.sheet import Sheet
 
 
@@ -30,6 +30,17 @@ def test_numbers_are_asked_for_largest_first_and_texts_from_a() -> None:
     sheet = calls_sheet()
     assert first_order(sheet.by_name["count"]) == Order("count", descending=True)
     assert first_order(sheet.by_name["comm"]) == Order("comm", descending=False)
+
+
+def test_an_order_in_words_says_what_comes_first() -> None:
+    """Counts are many or few; what tells rows apart is a name or a number; of no order there is nothing to say."""
+    sheet = calls_sheet()
+    orders = [Order("count", True), Order("count", False), Order("pid", True), Order("pid", False),
+              Order("comm", False), Order("comm", True), Order("gone", True), None]  # fmt: skip
+    assert [told(order, sheet) for order in orders] == [
+        "by count, most first", "by count, least first", "by pid, highest first", "by pid, lowest first",
+        "by comm, A first", "by comm, Z first", "", "",
+    ]  # fmt: skip
 
 
 def test_only_rows_that_the_filter_leaves_are_shown() -> None:

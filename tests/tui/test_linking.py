@@ -36,6 +36,7 @@ def test_detaching_is_asked_once_more_and_only_y_does_it() -> None:
         for key in ("enter", "escape", "n"):
             await top.press("d")
             await top.says("Detach syscalls/on_enter from syscall:*:enter?", "attach 1 syscall:*:enter")
+            await top.says("Is it still detached when the daemon restarts? Yes", "into /var/lib/tracerd/state.json")
             await top.press(key)
         assert feed.detached == []
         await top.press("d", "y")
@@ -119,13 +120,32 @@ def test_an_event_that_another_link_means_too_is_a_warning() -> None:
 
 def test_the_dialog_says_how_long_it_lasts() -> None:
     """A session in this process ends with the dashboard."""
-    for config, words in (("/etc/tracerd/tracerd.toml", "over restarts of"), ("", "until you leave")):
+    for config, words in (("/etc/tracerd/tracerd.toml", "into /var/lib/tracerd/state.json"), ("", "until you leave")):
 
         async def steps(top: Dashboard, words: str = words) -> None:
             await top.press("2", "a")
             await top.says(words)
 
         dashboard(made_feed(config=config), steps)
+
+
+def test_of_many_programs_one_is_typed() -> None:
+    """Tab completes it, a mistake is told with what was probably meant, and the event comes next."""
+    feed = made_feed()
+    look = feed.look()
+    programs = [replace(look.programs[0], id=number, name=f"on_{number}") for number in range(1, 13)]
+    feed.look = lambda: replace(look, programs=tuple(programs))  # type: ignore[method-assign]
+
+    async def steps(top: Dashboard) -> None:
+        await top.press("5", "a")
+        await top.pilot.press(*"syscalls/of_12", "enter")
+        await top.says("no syscalls/of_12 here; did you mean syscalls/on_12?")
+        await top.pilot.press(*["backspace"] * 5, *"on_12", "tab", "enter")
+        await top.says("Attach syscalls/on_12")
+        await top.pilot.press(*"syscall:read:enter", "enter")
+        await top.until(lambda: feed.attached == [(12, "syscall:read:enter")])
+
+    dashboard(feed, steps)
 
 
 @pytest.mark.parametrize(("role", "options"), [("read", {}), ("admin", {"read_only": True}), ("admin", {"web": True})])

@@ -162,12 +162,51 @@ def test_a_click_goes_to_an_instruction_or_the_one_a_source_line_belongs_to() ->
     showing(steps)
 
 
-def test_what_has_no_room_is_cut_with_a_mark() -> None:
-    """The widget never draws beyond its edge."""
+def test_what_is_long_goes_on_below() -> None:
+    """At a blank, further to the right; an instruction's, its source's and its note's."""
+    lines = [ListingLine(0, "r1 = *(u64 *)(r10 - 0x18) and more", "a.c:61: struct key key = { .pid = pid >> 32 };")]
 
     async def steps(pilot: Pilot[Any], app: Show) -> None:
-        app.listing.show([ListingLine(0, "x" * 100, "a.c:1: " + "界" * 50)])
+        app.listing.show(lines, failing=0, notes={0: "needs r2 + 1 <= data_end, has r2 - 16 <= data_end"})
         await pilot.pause()
-        assert all(row.endswith("…") and cell_len(row) <= 30 for row in screen_text(app)[:2])
+        assert screen_text(app)[:7] == [
+            "      a.c:61  struct key key = {", "          .pid = pid >> 32 };",
+            " ✗ 0    r1 = *(u64 *)(r10 - 0x18)", "          and more",
+            "        needs r2 + 1 <= data_end,", "          has r2 - 16 <= data_end", "",
+        ]  # fmt: skip
 
-    showing(steps, (30, 5))
+    showing(steps, (36, 12))
+
+
+def test_the_cursor_keeps_its_instruction_when_lines_are_folded_anew() -> None:
+    """A click on what goes on is one on its instruction."""
+    lines = [ListingLine(number, "x " * 20) for number in range(30)]
+
+    async def steps(pilot: Pilot[Any], app: Show) -> None:
+        app.listing.show(lines)
+        app.listing.go(20)
+        await pilot.resize_terminal(30, 12)
+        await pilot.pause()
+        assert app.listing.instruction == 20
+        assert any(row.startswith("   20    x") for row in screen_text(app))
+        app.listing.go(0)
+        await pilot.pause()
+        await pilot.click(Listing, offset=(20, 3))
+        assert app.listing.instruction == 1
+
+    showing(steps, (60, 12))
+
+
+def test_what_would_take_too_many_lines_is_cut_with_a_mark() -> None:
+    """The widget never draws beyond its edge, and where there is hardly room nothing is folded."""
+
+    async def steps(pilot: Pilot[Any], app: Show) -> None:
+        app.listing.show([ListingLine(0, "x" * 400, "a.c:1: " + "界" * 200)])
+        await pilot.pause()
+        assert all(cell_len(row) <= 30 for row in screen_text(app))
+        assert [place for place, row in enumerate(screen_text(app)) if row.endswith("…")] == [5, 11]
+        await pilot.resize_terminal(12, 15)
+        await pilot.pause()
+        assert [row.endswith("…") for row in screen_text(app)[:3]] == [True, True, False]
+
+    showing(steps, (30, 15))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pytest
+
 from tests.tui.dashboard import Dashboard, dashboard
 from tests.tui.map_feed import (
     BOTH,
@@ -16,6 +21,7 @@ from tests.tui.map_feed import (
     open_map,
     tick,
 )
+from tui.model.slot_units import UNITS
 from tui.widgets.heatmap import Heatmap
 from tui.widgets.histogram import Histogram
 
@@ -107,14 +113,18 @@ def test_t_draws_what_was_counted_since_it_was_opened() -> None:
 
 
 def test_u_changes_the_unit_of_slots() -> None:
-    """From what their names say to what they are."""
+    """From what their names say to what they are; what is not said by them is marked, on a small terminal too."""
 
     async def steps(top: Dashboard) -> None:
         await open_map(top, "syscalls/latency_ns")
         await top.press("v")
         await top.says("u ns", "262µs")
+        assert "(chosen)" not in top.text
         await top.press("u")
-        await top.says("u µs", "262ms")
+        await top.says("latency_ns in µs (chosen)", "262ms")
+        await top.press(*"u" * (len(UNITS) - 1))
+        await top.says("u ns", "262µs")
+        assert "(chosen)" not in top.text
 
     dashboard(MapFeed(), steps)
 
@@ -234,6 +244,34 @@ def test_a_histogram_is_what_is_exported_where_it_is_all_there_is_or_has_the_foc
         assert view.export_sheet() is None
 
     dashboard(MapFeed(), steps, LARGE)
+
+
+def test_beside_a_picture_either_can_be_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table has the focus, but the picture may be what is meant. Where only one is in sight there is no choice."""
+    monkeypatch.chdir(tmp_path)
+
+    async def steps(top: Dashboard) -> None:
+        await open_map(top, "syscalls/calls")
+        await top.press("E")
+        await top.says("CSV: its numbers")
+        assert "of the picture" not in top.text
+        await top.press("escape", "v")
+        for key, suffix in (("C", "csv"), ("J", "json"), ("c", "csv")):
+            await top.press("E")
+            await top.says("Export map syscalls/calls: 60 rows", "CSV of the picture: ")
+            before = len(list(tmp_path.iterdir()))
+            await top.press(key)
+            await top.until(lambda: len(list(tmp_path.iterdir())) > before)  # noqa: B023
+            assert any(each.suffix == f".{suffix}" for each in tmp_path.iterdir())
+
+    dashboard(MapFeed(), steps)
+    (picture,) = tmp_path.glob("*slots-histogram*.json")
+    document = json.loads(picture.read_text())
+    assert document["name"] == "map syscalls/calls slots histogram"
+    assert [each["name"] for each in document["columns"]] == ["bound_low", "bound_high", "count"]
+    assert sum(row["count"] for row in document["rows"]) > 0
+    tables = [each.read_text().split("\n")[0] for each in tmp_path.glob("*.csv")]
+    assert sorted(each.split(",")[0] for each in tables) == ["bound_low", "pid"]
 
 
 def test_the_picture_of_an_array_is_exported_on_a_small_terminal() -> None:

@@ -54,8 +54,29 @@ def test_tables_come_before_maps_and_what_is_only_read_comes_last() -> None:
 def test_a_map_that_is_full_and_refuses_says_so() -> None:
     """In words, beside how many it has refused."""
     full = next(row for row in listed(seen_after()) if row["name"] == "slow/starts")
-    assert (full["fill_permille"], full["refused"], full["notes"]) == (1000, 37, "! full, refuses, pinned starts")
+    assert (full["fill_permille"], full["refused"], full["notes"]) == (1000, 37, "! refuses, pinned starts")
     assert listed(with_maps(replace(HASH, refused=3)))[-1]["notes"] == "! had no room"
+
+
+def test_rows_that_have_gone_are_those_of_a_map_or_of_all_maps_behind_a_table() -> None:
+    """Of which map a table is nobody says. Where nothing has gone there is nothing to say."""
+    look = seen_after().look
+    assert look is not None
+    gone = {"calls": 3012, "starts": 1}
+    look = replace(look, maps=tuple(replace(each, expired=gone.get(each.name, 0)) for each in look.maps))
+    table, other = Item(True, "syscalls", "syscalls"), Item(False, "syscalls", "latency_ns")
+    assert maps.expired(look, table, briefly=False) == "3,012 rows of ended processes gone"
+    assert maps.expired(look, CALLS, briefly=True) == "3,012 gone"
+    assert maps.expired(look, STARTS, briefly=False) == "1 row of ended processes gone"
+    assert maps.expired(look, other, briefly=False) == ""
+    assert maps.expired(None, CALLS, briefly=True) == ""
+
+
+def test_of_a_ring_buffer_no_change_is_told_but_where_its_records_are() -> None:
+    """How many bytes wait goes up and down all the time."""
+    (ring,) = [row for row in listed(seen_after()) if row["kind"] == "ringbuf"]
+    assert np.isnan(ring["change"])
+    assert "see 4 Events" in str(ring["notes"])
 
 
 def test_an_array_is_not_full() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.tui.dashboard import Dashboard, dashboard
 from tests.tui.feeds import made_feed
+from tests.tui.map_feed import MapFeed
+from tracerd.daemon.feed import MapInfo
 from tui.model.arrange import Order
 from tui.screens.map_detail import MapDetail
 from tui.screens.overview import Overview
@@ -43,13 +47,31 @@ def test_enter_opens_the_table_as_it_is_looked_at_and_escape_comes_back() -> Non
         await top.until(lambda: isinstance(top.screen, MapDetail))
         await top.says("by pid")
         assert (grid(top).order, grid(top).filter, grid(top).visible_rows) == (order, "pid=117", 1)
+        await top.says("filter: pid=117")
         await top.press("escape", "S", "escape")
         await top.until(lambda: isinstance(top.screen, Overview))
         assert (grid(top).order, grid(top).filter) == (Order(order.column, not order.descending), "")
+        assert "filter: " not in top.text
         await top.press("enter", "b", "escape")
         await top.says("syscalls/syscalls by comm")
 
     dashboard(made_feed(), steps, SIZE)
+
+
+@pytest.mark.parametrize(("size", "gone"), [((80, 24), "3,012 gone"), (SIZE, "3,012 rows of ended processes gone")])
+def test_rows_of_ended_processes_are_missed_in_the_title(size: tuple[int, int], gone: str) -> None:
+    """It fits at any width: what a key does is left out first."""
+    calls = MapInfo(9, "more", "syscalls", "hash", 4, 8, 100, 40, 0, 4096, 1, False, expired=3012)
+
+    async def steps(top: Dashboard) -> None:
+        await top.says(f"60 rows, busiest first, {gone}")
+        await top.press("s")
+        await top.says(f"60 rows, by count, most first, {gone}")
+        await top.press("enter")
+        await top.until(lambda: isinstance(top.screen, MapDetail))
+        await top.says(gone)
+
+    dashboard(MapFeed(more=(calls,)), steps, size)
 
 
 def test_going_elsewhere_leaves_what_was_opened() -> None:

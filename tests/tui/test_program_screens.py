@@ -8,6 +8,7 @@ import pytest
 
 from tests.tui.dashboard import Dashboard, dashboard
 from tests.tui.feeds import made_feed
+from tui.screens.dialogs import Row
 from tui.screens.program import Program
 from tui.screens.programs import Programs
 
@@ -116,6 +117,40 @@ def test_a_row_is_shown_with_all_of_its_columns() -> None:
         await top.says("why", "nothing forbids code made at run time")
         await top.press("escape")
         assert isinstance(top.screen, Programs)
+
+    dashboard(made_feed(), steps)
+
+
+def test_a_row_that_is_shown_goes_on_with_every_moment_until_it_is_gone() -> None:
+    """When it was so stands above it."""
+    feed = made_feed()
+
+    async def steps(top: Dashboard) -> None:
+        await top.press("2", "e")
+        await top.until(lambda: isinstance(top.screen, Row))
+        (before,) = [line for line in top.text.split("\n") if "│  runs " in line]
+        told = [line for line in top.text.split("\n") if "as of " in line]
+        await top.tick()
+        assert before not in top.text
+        assert told != [line for line in top.text.split("\n") if "as of " in line]
+        look = feed.look()
+        feed.look = lambda: replace(look, programs=())  # type: ignore[method-assign]
+        for _ in range(3):
+            await top.pilot.pause(0.5)
+            await top.tick()
+        await top.says("it is gone since", "nothing forbids code made at run time")
+
+    dashboard(feed, steps)
+
+
+def test_id_and_name_stay_when_columns_are_scrolled() -> None:
+    """How many are hidden is said in words."""
+
+    async def steps(top: Dashboard) -> None:
+        await top.press("2")
+        await top.says(" more ›")
+        await top.press("l", "l")
+        await top.says("‹id  name      events/s")
 
     dashboard(made_feed(), steps)
 

@@ -13,7 +13,7 @@ from tests.tui.rings import RingFeed
 from tui.model.seen import Seen
 from tui.model.streams import Counted, ReadThen, streams
 from tui.model.tail import Line, Lines, Note, clock, expanded, fields, sheet_of_lines, shown, title
-from tui.model.tail_filter import choose, unknown
+from tui.model.tail_filter import choose, example
 from tui.model.writing import as_csv, as_json
 from tui.tail import KEPT, PRINTED, Tail, Tap, taps
 
@@ -224,10 +224,78 @@ def test_a_term_that_is_not_typed_to_its_end_hides_nothing() -> None:
     assert "needs a field" in choose(">5").problem
 
 
-def test_a_field_that_no_line_has_is_named_with_one_that_is_like_it() -> None:
-    """For when nothing is found."""
-    assert unknown("pidd=7", lines(RECORD)) == "no line has a field 'pidd'; did you mean pid?"
-    assert unknown("latency>1s dd", lines(RECORD)) == ""
+THERE = "there are comm, pid, latency, from.cpu"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("PIDD=7", f"no field 'PIDD'; did you mean pid? {THERE}"),
+        ("zzz~k dd", f"no field 'zzz'; {THERE}"),
+        ("latency>1s", ""),
+        ("from~slow text~dd", ""),
+    ],
+)
+def test_a_field_that_no_line_has_is_named_with_those_that_there_are(text: str, problem: str) -> None:
+    """And with the one that was probably meant."""
+    assert choose(text, "", lines(RECORD)).problem == problem
+
+
+def test_a_field_that_no_line_has_hides_nothing() -> None:
+    """The other terms hold."""
+    made = lines(RECORD)
+    assert choose("zzz=1", "", made).wanted is None
+    wanted = choose("zzz=1 comm=cat", "", made).wanted
+    assert wanted is not None
+    assert not wanted(line(RECORD))
+    assert wanted(line({"comm": "cat"}))
+
+
+def test_a_filter_is_open_while_a_field_of_it_is_not_there() -> None:
+    """Before there are lines nothing is wrong with it, either."""
+    made = Lines()
+    choice = choose("pid=7", "", made)
+    assert (choice.wanted, choice.problem, choice.open) == (None, "", True)
+    made.add([line("tick")])
+    assert choose("pid=7", "", made).problem == "no field 'pid' so far: these lines are plain text"
+    made.add([line(RECORD)])
+    choice = choose("pid=7", "", made)
+    assert choice.wanted is not None
+    assert (choice.problem, choice.open) == ("", False)
+
+
+def test_a_field_of_a_rare_stream_is_known_however_many_lines_of_others_come() -> None:
+    """Of one stream alone only its own fields count."""
+    made = lines(RECORD)
+    made.add([line("tick", PRINTED)] * 1_000)
+    assert choose("pid=7", "", made).problem == ""
+    assert "no field 'pid'" in choose("pid=7", PRINTED, made).problem
+
+
+@pytest.mark.parametrize(
+    ("records", "wanted"),
+    [
+        ([RECORD], "comm=dd"),
+        ([{"n": 1, "a": {"name": "sh"}}, {"n": 2}], "a.name=sh"),
+        ([{"comm": "two words", "path": "/bin/true"}], "path=/bin/true"),
+        ([{"comm": "x" * 99}, {"comm": ""}, "printed"], ""),
+    ],
+)
+def test_an_example_of_a_filter_is_one_that_a_line_passes(records: list[object], wanted: str) -> None:
+    """By a text that can be typed as it is."""
+    made = lines(*records)
+    assert example(made) == wanted
+    passed = choose(wanted, "", made).wanted
+    assert not wanted or (passed is not None and any(passed(line(each)) for each in records))
+
+
+def test_an_example_is_of_a_line_that_is_shown() -> None:
+    """If any is."""
+    made = lines({"comm": "a"}, {"comm": "b"})
+    made.show(lambda each: each.value == {"comm": "a"})
+    assert example(made) == "comm=a"
+    made.show(lambda _: False)
+    assert example(made) == "comm=b"
 
 
 # ---- the threads

@@ -8,7 +8,8 @@ import pytest
 
 from tests.tui.feeds import ACCEPTED, LINES, REJECTED, made_feed
 from tracerd.daemon.feed import Verification
-from tui.model.verdict import Known, Walk, by_verdict, known, loaded, marks, need, proofs, sentence, summary
+from tui.model.states import Known, known
+from tui.model.verdict import Walk, by_verdict, legend, loaded, marks, need, proofs, sentence, summary
 
 ENDLESS = replace(ACCEPTED, program="endless", terminates=False, fuel_edges=(7, 9), most_states=1)
 BARE = replace(REJECTED, have="", register="", source="")
@@ -42,6 +43,12 @@ def test_every_verdict_is_a_sentence(proof: Verification, said: str) -> None:
     assert sentence(proof) == said
 
 
+def test_a_source_line_is_told_with_its_files_last_name() -> None:
+    """Long ways leave no room for what is said."""
+    assert "(b.c:18: return x / y;)" in sentence(replace(REJECTED, source="/home/me/a/b.c:18: return x / y;"))
+    assert "(b.c:18: return x;)" in sentence(replace(REJECTED, source="C:\\me\\b.c:18: return x;"))
+
+
 def test_what_an_object_calls_itself_cannot_write_on_the_screen() -> None:
     """Names and source lines are anybody's."""
     evil = replace(REJECTED, program="\x1b[2J", source="\x1b]0;x\x07", need="\x9b", have="")
@@ -56,7 +63,7 @@ def test_programs_are_rows_with_those_that_fail_first() -> None:
     sheet = proofs(by_verdict([ACCEPTED, ENDLESS, REJECTED, BROKEN]))
     assert list(sheet.by_name["program"].values) == ["drop", "odd", "count", "endless"]
     assert list(sheet.by_name["verdict"].values) == ["✗ rejected", "! error", "✓ accepted", "✓ accepted"]
-    assert list(sheet.by_name["ends"].values) == ["-", "-", "always", "fuel at 2 jumps"]
+    assert list(sheet.by_name["ends"].values) == ["not proved", "not proved", "always", "fuel at 2 jumps"]
     assert sheet.by_name["time_ns"].values.tolist() == [9e6, 0, 12e6, 12e6]
 
 
@@ -78,25 +85,10 @@ def test_loaded_programs_are_rows_with_their_proofs() -> None:
     assert len(loaded(feed.look().programs, ())) == 3
 
 
-def test_the_cause_and_jumps_on_fuel_are_marked() -> None:
+def test_the_slice_and_jumps_on_fuel_are_marked() -> None:
     """Beside their instructions."""
     assert marks(REJECTED) == {2: "▸", 3: "▸", 4: "▸", 5: "▸"}
     assert marks(ENDLESS) == {7: "↺", 9: "↺"}
-
-
-def test_a_state_is_taken_apart_and_what_is_new_is_told() -> None:
-    """Registers, stack cells and what is held; values may have blanks."""
-    state = "r1=packet + s1+0 (14..65535) r2=packet+14 [-16:8]=(0x0..0xff, bits 0x3) held=[4, 5]"
-    assert known(state) == [
-        Known("r1", "packet + s1+0 (14..65535)"),
-        Known("r2", "packet+14"),
-        Known("[-16:8]", "(0x0..0xff, bits 0x3)"),
-        Known("held", "[4, 5]"),
-    ]
-    assert [each.name for each in known(state, "r1=packet + s1+0 (14..65535) r2=packet held=[4, 5]") if each.fresh] == [
-        "r2", "[-16:8]",
-    ]  # fmt: skip
-    assert known("") == []
 
 
 def walk(**changes: object) -> Walk:
@@ -109,7 +101,7 @@ def test_a_walk_begins_where_the_proof_fails_with_the_state_that_failed() -> Non
     """An accepted one begins at its first instruction."""
     found = walk()
     assert (found.at, found.look) == (6, 1)
-    assert found.heading() == "known before instruction 6, state 2 of 2"
+    assert found.heading() == "known before instruction 6, state 2 of 2, slice\u00a01/5"
     assert [(each.name, each.fresh) for each in found.known()] == [("r1", False), ("r2", True)]
     assert Walk(ACCEPTED).at == 0
 
@@ -130,7 +122,7 @@ def test_a_walk_turns_through_the_looks_at_one_instruction() -> None:
     found.go(5)
     assert found.look == 0
     found.turn(1)
-    assert found.known()[0] == Known("r3", "packet+15", fresh=True)
+    assert found.known()[0] == Known("r3", "packet + 15", fresh=True)
     found.turn(1)
     assert found.look == 0
     found.turn(-1)
@@ -140,15 +132,65 @@ def test_a_walk_turns_through_the_looks_at_one_instruction() -> None:
     assert found.look == 0
 
 
-def test_a_walk_goes_along_the_cause_up_to_the_failing_instruction() -> None:
-    """Both ways, and no further."""
+def test_a_walk_goes_back_along_the_slice_from_the_failing_instruction() -> None:
+    """And forth towards it, no further; where it stands is counted from there."""
     found = walk()
-    assert found.cause(1) is None
-    assert found.cause(-1) == 5
+    assert (found.place, found.along(-1), found.along(1)) == ((1, 5), None, 5)
+    assert found.heading() == "known before instruction 6, state 2 of 2, slice\u00a01/5"
     found.go(2)
-    assert (found.cause(1), found.cause(-1)) == (3, None)
+    assert (found.place, found.along(-1), found.along(1)) == ((5, 5), 3, None)
+    found.go(0)
+    assert (found.place, found.along(-1), found.along(1)) == (None, 2, None)
     accepted = Walk(ACCEPTED)
-    assert accepted.cause(1) is None
+    assert (accepted.place, accepted.along(1), accepted.along(-1)) == (None, None, None)
+
+
+def test_a_slice_goes_on_behind_the_failing_instruction_where_a_loop_comes_back_from() -> None:
+    """After all that stands before it, from the end of the loop."""
+    found = walk(slice=(3, 5, 7, 9))
+    way = [found.at]
+    while (to := found.along(1)) is not None:
+        found.go(to)
+        way.append(to)
+    assert way == [6, 5, 3, 9, 7]
+    assert found.along(-1) == 9
+
+
+def test_what_was_left_out_of_the_instructions_is_left_out_of_the_slice() -> None:
+    """One could not go there."""
+    found = walk(slice=(3, 5), lines=LINES[4:])
+    found.go(5)
+    assert found.along(1) == 3                   # it has a state, so it is there
+    assert walk(slice=(1, 5), lines=LINES[4:], states={}).place == (1, 2)
+
+
+def test_steps_are_counted_up_to_the_failing_instruction() -> None:
+    """An accepted proof's to its end."""
+    found = walk()
+    found.rewind()
+    numbers = [found.step_number]
+    while found.step():
+        numbers.append(found.step_number)
+    assert numbers == list(range(1, found.steps + 1))
+    assert found.steps == 9
+    assert Walk(ACCEPTED).steps == 10
+    assert Walk(BROKEN).steps == 0
+
+
+@pytest.mark.parametrize(
+    ("proof", "keys", "said"),
+    [
+        (REJECTED, False, "✗ what is wrong   ▸ slice: the 5 instructions that decided the refused value"),
+        (REJECTED, True, "✗ what is wrong   ▸ slice: the 5 instructions that decided the refused value: "
+                         "n goes back along them, N towards ✗"),
+        (replace(REJECTED, slice=()), True, "✗ what is wrong"),
+        (ENDLESS, True, "↺ jumps back without a proved bound: it takes fuel"),
+        (ACCEPTED, True, ""),
+    ],
+)  # fmt: skip
+def test_marks_are_told_in_words(proof: Verification, keys: bool, said: str) -> None:
+    """Those that there are."""
+    assert legend(proof, keys=keys) == said
 
 
 @pytest.mark.parametrize(

@@ -103,12 +103,12 @@ def test_another_program_under_the_cursor_shows_its_proof() -> None:
 @pytest.mark.parametrize(
     ("keys", "at"),
     [
-        (["k"], 5), (["N"], 5), (["N", "N", "N", "N"], 2), (["N", "n"], 6), (["g", "n"], 2), (["g", "f"], 6),
-        (["n"], 6),
+        (["k"], 5), (["n"], 5), (["n", "n", "n", "n"], 2), (["n", "N"], 6), (["g", "N"], 2), (["g", "f"], 6),
+        (["N"], 6), (["n"] * 5, 2),
     ],
 )  # fmt: skip
 def test_keys_go_along_the_proof(keys: list[str], at: int) -> None:
-    """Instruction by instruction, along the cause, to the failing one; what was known goes along."""
+    """Instruction by instruction, back along the slice, to the failing one; what was known goes along."""
 
     async def steps(top: Dashboard) -> None:
         await opened(top)
@@ -120,13 +120,43 @@ def test_keys_go_along_the_proof(keys: list[str], at: int) -> None:
     dashboard(made_feed(verifications=[REJECTED]), steps)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_where_one_is_along_the_slice_is_told_with_what_it_is(size: tuple[int, int]) -> None:
+    """From the refused instruction on; at either end a word says so."""
+
+    async def steps(top: Dashboard) -> None:
+        await opened(top)
+        await top.says("✗ what is wrong   ▸ slice: the 5 instructions that decided the refused value", "slice\u00a01/5")
+        await top.press("n", "n")
+        await top.says("before instruction 4", "slice\u00a03/5")
+        await top.press("n", "n", "n")
+        await top.told("the slice begins here")
+        await top.press("f", "N")
+        await top.told("this is the refused instruction")
+
+    dashboard(made_feed(verifications=[REJECTED]), steps, size)
+
+
+def test_source_lines_have_the_room_that_is_left() -> None:
+    """Beside them is what was known, with the least it takes."""
+    text = "total += " + " + ".join(f"bytes[{n}]" for n in range(7)) + ";"
+    lines = (replace(REJECTED.lines[0], source=f"drop.bpf.c:12: {text}"), *REJECTED.lines[1:])
+
+    async def steps(top: Dashboard) -> None:
+        await opened(top)
+        await top.press("g")
+        await top.says(text, "before instruction 0")
+
+    dashboard(made_feed(verifications=[replace(REJECTED, lines=lines)]), steps, (160, 45))
+
+
 def test_looks_at_the_same_instruction_are_turned_through() -> None:
     """What is new is marked."""
     states = {5: ("r3=packet",), 6: ("r1=packet", "r1=packet r2=any")}
 
     async def steps(top: Dashboard) -> None:
         await opened(top)
-        await top.says("known before instruction 6, state 2 of 2", "•r2 any")
+        await top.says("known before instruction 6, state 2 of 2", "•r2\u00a0any")
         await top.press("left")
         await top.says("state 1 of 2")
         await top.press("l")
@@ -165,15 +195,38 @@ def test_any_key_stops_a_proof_that_is_played_and_does_nothing_else() -> None:
         await opened(top)
         await top.says("count is safe")
         await top.press("P")
+        await top.says("4 a second")
+        await top.press("plus", "plus", "plus", "plus")
+        await top.says("▶ step", "32 a second", "any other key stops")
         await top.until(lambda: "state 1 of" not in top.text, "a step")
         await top.press("1")
         assert isinstance(top.screen, VerifierScreen)
+        await top.says("■ step")
         before = top.text
         await top.pilot.pause(0.2)
         assert top.text == before
         await top.press("1")
         assert not isinstance(top.screen, VerifierScreen)
 
+    dashboard(made_feed(verifications=[replace(ACCEPTED, states=states)]), steps)
+
+
+def test_plus_and_minus_change_how_fast_a_proof_is_played_and_nothing_else() -> None:
+    """Not the interval between moments; where it stops the step stays until one goes elsewhere."""
+
+    async def steps(top: Dashboard) -> None:
+        await opened(top)
+        await top.says("count is safe")
+        await top.press("P", "minus", "minus", "minus")
+        await top.says("1 a second:  + faster  - slower", "/109")
+        await top.press(*["equals_sign"] * 6)
+        await top.says("32 a second")
+        await top.says("■ step 109/109:  P plays the proof")
+        assert top.app.interval == 1.0
+        await top.press("k")
+        await top.until(lambda: "■" not in top.text, "the end of it")
+
+    states = {0: tuple(f"r1={n}" for n in range(100))}
     dashboard(made_feed(verifications=[replace(ACCEPTED, states=states)]), steps)
 
 

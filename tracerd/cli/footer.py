@@ -10,17 +10,21 @@ from tracerd.cli.output import printable
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Ledger
 from tracerd.views.format import count, duration
+from tracerd.views.losses import pages_for
 
 SHOWN_BYTES = 32
 """Of a ring's last record."""
 
 
-def footer(snapshot: SessionSnapshot, *, brief: bool = False) -> list[Text]:
-    """Return the lines; `brief`, for a live screen, leaves out ways that miss nothing and those of helping events."""
+def footer(snapshot: SessionSnapshot, *, brief: bool = False, pages: int = 0) -> list[Text]:
+    """Return the lines; `brief`, for a live screen, leaves out ways that miss nothing and those of helping events.
+
+    `pages` are those of a live ring, 0 for a recording.
+    """
     ledger = snapshot.ledger
     ways = {name: entry for name, entry in ledger.items() if not brief or _may_miss(name, entry)}
     lines = (*full_maps(snapshot), *ring_lines(snapshot), cost_line(snapshot), ledger_line(ledger))
-    return [*lines, *via_lines(ways)]
+    return [*lines, *advice_lines(ledger, pages), *via_lines(ways)]
 
 
 def _may_miss(name: str, entry: Ledger) -> bool:
@@ -86,6 +90,15 @@ def ledger_line(ledger: Mapping[str, Ledger]) -> Text:
     if missing:
         text.append(f" + {count(missing)} under way", style="dim")
     return text
+
+
+def advice_lines(ledger: Mapping[str, Ledger], pages: int) -> list[Text]:
+    """Return a line with the option that takes more, where rings of so many pages were full."""
+    wanted = pages_for(pages, ledger.values()) if pages else 0
+    if not wanted:
+        return []
+    more = f"--pages {wanted} has room for more ({pages} now)" if wanted > pages else "attach to fewer events"
+    return [Text(f"advice  events were lost because a ring was full: {more}", style="bold")]
 
 
 def via_lines(ledger: Mapping[str, Ledger]) -> list[Text]:

@@ -48,10 +48,14 @@ def _rate(table: Table, before: Table, name: str, places: Sequence[int], seconds
 
 
 def screen(
-    snapshot: SessionSnapshot, shown: Sequence[Shown], rows: int | None, width: int, height: int
+    snapshot: SessionSnapshot, shown: Sequence[Shown], rows: int | None, width: int, height: int, pages: int = 0
 ) -> RenderableType:
-    """Return everything for one moment: `rows` rows in each table, or as many tables and rows as fit."""
-    below = [Text(f"printed  {printable(line)}") for line in snapshot.printed[-PRINTED:]] + footer(snapshot, brief=True)
+    """Return everything for one moment: `rows` rows in each table, or as many tables and rows as fit.
+
+    `pages` are those of a live ring, 0 for a recording.
+    """
+    below = [Text(f"printed  {printable(line)}") for line in snapshot.printed[-PRINTED:]]
+    below += footer(snapshot, brief=True, pages=pages)
     lines = height - 1 - sum(-(-line.cell_len // width) for line in below)
     placed = [rows] * len(shown) if rows is not None else share_rows(shown, lines)
     parts: list[RenderableType] = []

@@ -191,7 +191,14 @@ def _live(session: Session, watched: Watch, console: Console, interrupted: Inter
             found = session.tables(snapshot)
             shown = [screen.with_rates(view, table, before.get(table.name), now - then) for view, table in found]
             before, then = {table.name: table for _, table in found}, now
-            display.update(screen.screen(snapshot, shown, watched.rows, console.width, console.height), refresh=True)
+            size = (console.width, console.height)
+            display.update(screen.screen(snapshot, shown, watched.rows, *size, _pages(session)), refresh=True)
+
+
+def _pages(session: Session) -> int:
+    """Return how large rings of live events are; 0 for a recording, whose losses are its own."""
+    settings = session.settings
+    return settings.live.perf.pages if settings.recording is None else 0
 
 
 def _announce(session: Session, console: Console) -> None:
@@ -217,6 +224,6 @@ def _summary(session: Session, final: SessionSnapshot, watched: Watch, console: 
     for line in final.printed:
         console.print(f"printed  {printable(line)}", markup=False)
     console.print()
-    for text in footer(final):
+    for text in footer(final, pages=_pages(session)):
         console.print(text)
     sys.stdout.flush()

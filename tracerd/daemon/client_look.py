@@ -31,7 +31,8 @@ def look_of(status: Mapping[str, Any]) -> Look:
             links=tuple(rows(LinkInfo, status["links"])),
             sources=tuple(rows(SourceInfo, status["pumps"])),
             exporters=tuple(rows(ExporterInfo, status["exporters"])),
-            config=status["config"],
+            config=status.get("config", "its tracerd.toml"),             # an older daemon says neither
+            state_dir=status.get("state_dir", ""),
         )
     except KeyError as error:
         raise RunError("daemon", f"is of another version: its status has no {error}") from error

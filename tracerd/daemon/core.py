@@ -185,11 +185,8 @@ class Daemon:
         changed = [key for name in RESTART_FOR for key in changed_keys(self.config, fresh, name)]
         if changed:
             takes = "takes" if len(changed) == 1 else "take"
-            raise ConfigError(
-                fresh.where,
-                f"{', '.join(changed)} changed, which {takes} effect at the next start: restart the daemon; until then "
-                "nothing else of the file is taken either",
-            )
+            then = f"{takes} effect at the next start; until then nothing of the file is taken"
+            raise ConfigError(fresh.where, f"{', '.join(changed)} changed: {then}")
         probes = resolve_probes(fresh)
         kept = {name: made for name, made in self._exporters.items() if self._is_same(name, fresh)}
         exporters: dict[str, Exporter] = make_exporters(fresh, kept)

@@ -50,7 +50,8 @@ class Printed:
 class Look:
     """What a daemon says of itself at one moment. `role` is what this reader may: read, or change things too.
 
-    `config` is the file that it reads when it starts, whether that is there or not; "" for a session in this process.
+    `config` is the file that it reads when it starts, whether that is there or not, `state_dir` where it writes down
+    what holds over restarts; "" for a session in this process.
     """
 
     version: str
@@ -67,6 +68,7 @@ class Look:
     sources: tuple[SourceInfo, ...]
     exporters: tuple[ExporterInfo, ...]
     config: str = ""
+    state_dir: str = ""
 
 
 @dataclass(frozen=True, slots=True)

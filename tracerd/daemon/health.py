@@ -34,6 +34,7 @@ def status(daemon: Daemon) -> dict[str, object]:
         "version": __version__,
         "pid": os.getpid(),
         "config": str(daemon.config.path or DEFAULT_FILE),
+        "state_dir": str(daemon.config.state_dir),
         "uptime_s": (time.monotonic_ns() - daemon.host.started_ns) / 1e9,
         "ready": ready,
         "reasons": list(reasons),

@@ -146,7 +146,8 @@ class LocalFeed:
         """Return what it says of itself."""
         from tracerd.daemon.health import status
 
-        return look_of({**status(self._daemon), "config": "", "host": socket.gethostname(), "role": "admin"})
+        nothing_stays = {"config": "", "state_dir": ""}
+        return look_of({**status(self._daemon), **nothing_stays, "host": socket.gethostname(), "role": "admin"})
 
     def moments(self, interval: float = 1.0) -> Iterator[Moment]:
         """Yield what it has collected, every so many seconds."""

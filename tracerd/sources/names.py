@@ -165,7 +165,8 @@ def _kind(text: str, head: str) -> AttachKind:
     if head in valid:
         return AttachKind(head)
     near = difflib.get_close_matches(head, [*valid, *LATER], 1)
-    hint = f"did you mean {near[0] + ':'!r}?" if near else f"valid: {', '.join(f'{kind}:' for kind in valid)}"
+    shapes = (kind if kind in (AttachKind.BEGIN.value, AttachKind.END.value) else f"{kind}:" for kind in valid)
+    hint = f"did you mean {near[0] + text[len(head) :]!r}?" if near else f"valid: {', '.join(shapes)}"
     raise ConfigError(text, f"unknown kind of event {head!r}; {hint}")
 
 
@@ -180,9 +181,9 @@ def _syscall(text: str, rest: str) -> tuple[str, str]:
     """Return the tracepoint of a system call's entry or exit."""
     name, _, side = rest.rpartition(":")
     if side not in ("enter", "exit"):
-        near = difflib.get_close_matches(side, ["enter", "exit"], 1)
-        hint = f"; did you mean {near[0]!r}?" if near and name else ""
-        raise ConfigError(text, f"must end in :enter or :exit{hint}")
+        near = difflib.get_close_matches(side, ["enter", "exit"], 1) if name else ["enter"]
+        meant = f"syscall:{name or side}:{near[0]}" if near else ""
+        raise ConfigError(text, "must end in :enter or :exit" + (f"; did you mean {meant!r}?" if meant else ""))
     if name == "*":
         return "raw_syscalls", f"sys_{side}"
     if not re.fullmatch(r"\w+", name):
@@ -191,13 +192,23 @@ def _syscall(text: str, rest: str) -> tuple[str, str]:
 
 
 def overlap(one: str, other: str) -> bool:
-    """True if two attach names that are not the same mean an event in common: one of them means it among others."""
-    first, second = one.split(":"), other.split(":")
-    if first[0] != second[0] or one == other:
+    """True if two attach names that are not the same mean an event in common: a program on both runs twice for it."""
+    if one == other:
         return False
-    if first[0] == AttachKind.SYSCALL.value:
-        return first[2:] == second[2:] and "*" in (first[1], second[1])
-    if first[0] in (AttachKind.ETW.value, AttachKind.ETW_KERNEL.value):
-        shorter = min(len(first), len(second))
-        return len(first) != len(second) and first[:shorter] == second[:shorter]
-    return False
+    first, second = parse_attach(one), parse_attach(other)
+    if first.kind.live_linux and second.kind.live_linux:
+        return _traces(first, second) or _traces(second, first)
+    if first.kind is not second.kind:
+        return False
+    if first.kind is AttachKind.INTERVAL:
+        return first.interval_ns == second.interval_ns
+    parts, others = first.rest.lower().split(":"), second.rest.lower().split(":")
+    shorter = min(len(parts), len(others))
+    return first.kind in (AttachKind.ETW, AttachKind.ETW_KERNEL) and parts[:shorter] == others[:shorter]
+
+
+def _traces(wide: AttachName, narrow: AttachName) -> bool:
+    """True if a tracepoint has all events of another: it is the same, or that of all system calls."""
+    same = (wide.category, wide.event) == (narrow.category, narrow.event)
+    every = wide.category == "raw_syscalls" and narrow.category == "syscalls"
+    return same or (every and narrow.event.startswith(f"{wide.event}_"))

@@ -29,11 +29,11 @@ def first_order(column: SheetColumn) -> Order:
 
 
 def told(order: Order | None, sheet: Sheet) -> str:
-    """Return an order in words: "by errors, most first"; "" for a sheet's own."""
+    """Return an order in words: "by errors, most first", "by pid, highest first"; "" for a sheet's own."""
     column = sheet.by_name.get(order.column) if order is not None else None
     if order is None or column is None:
         return ""
-    first, last = ("most", "least") if column.numeric else ("Z", "A")
+    first, last = ("Z", "A") if not column.numeric else ("highest", "lowest") if column.key else ("most", "least")
     return f"by {column.title}, {first if order.descending else last} first"
 
 

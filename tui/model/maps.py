@@ -135,10 +135,15 @@ def map_of(look: Look | None, item: Item) -> MapInfo | None:
     return max(found, key=lambda info: info.id, default=None)
 
 
-def expired(look: Look | None, probe: str) -> str:
-    """Return how many rows of a probe's tables have left because their processes had ended, in words."""
-    gone = sum(info.expired for item, info in maps(look) if item.probe == probe)
-    return f"{counted(gone, 'row')} of ended processes gone" if gone else ""
+def expired(look: Look | None, item: Item, *, briefly: bool) -> str:
+    """Return how many rows have left because their processes had ended, in words; "" for none.
+
+    Of which map a table is nobody says: those of all maps of its probe are counted.
+    """
+    gone = sum(info.expired for each, info in maps(look) if (item.table and each.probe == item.probe) or each == item)
+    if not gone:
+        return ""
+    return f"{count(gone)} gone" if briefly else f"{counted(gone, 'row')} of ended processes gone"
 
 
 def is_array(info: MapInfo) -> bool:
@@ -215,7 +220,9 @@ def _notes(info: MapInfo) -> str:
     said = []
     if info.refused:
         full = info.kind != RING and info.entries >= info.max_entries
-        said.append("! full, refuses" if full else "! had no room")
+        said.append("! refuses" if full else "! had no room")
+    if info.kind == RING:
+        said.append("see 4 Events")
     if info.pin:
         said.append(f"pinned {info.pin}")
     if not info.id:

@@ -137,13 +137,17 @@ class Opened:
     @property
     def unit(self) -> Unit:
         """What slots count in."""
-        slots = self.slots.number if self.slots is not None else 0
-        return UNITS[guess(f"{self.item.name} {self.column}", slots) if self._unit is None else self._unit]
+        return self._guessed if self._unit is None else UNITS[self._unit]
 
     @property
     def unit_chosen(self) -> bool:
-        """True if somebody has said what slots count in; else it is guessed from names."""
-        return self._unit is not None
+        """True if somebody has said that slots count in something else than names have one guess."""
+        return self.unit is not self._guessed
+
+    @property
+    def _guessed(self) -> Unit:
+        slots = self.slots.number if self.slots is not None else 0
+        return UNITS[guess(f"{self.item.name} {self.column}", slots)]
 
     @property
     def by(self) -> str:

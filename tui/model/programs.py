@@ -11,10 +11,10 @@ from tui.model.seen import Seen
 from tui.model.sheet import Sheet
 
 FIELDS = (
-    Field("id", key=True), Field("name"), Field("probe"), Field("type"), Field("engine"),
+    Field("id", key=True), Field("name", key=True), Field("probe"), Field("engine"),
     Field("events/s", "count", rate=True), Field("avg_ns", "ns", title="avg"), Field("p99_ns", "ns", title="p99"),
     Field("cpu_permille", "permille", title="cpu"), Field("aborted", "count", alert=True), Field("runs", "count"),
-    Field("why"),
+    Field("type"), Field("why"),
 )  # fmt: skip
 
 
@@ -31,7 +31,6 @@ def _rows(seen: Seen) -> Iterator[tuple[object, ...]]:
             info.id,
             info.name,
             info.probe,
-            info.type,
             now.engine if now is not None else info.engine,
             round(ran.rate) if ran is not None else 0,
             ran.mean_ns if ran is not None else info.mean_ns,
@@ -39,6 +38,7 @@ def _rows(seen: Seen) -> Iterator[tuple[object, ...]]:
             ran.share * 1000 if ran is not None else 0.0,
             now.aborted if now is not None else info.aborted,
             now.runs if now is not None else info.runs,
+            info.type,
             now.reason if now is not None else info.reason,
         )
 

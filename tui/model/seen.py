@@ -53,6 +53,7 @@ class Seen:
         self.runs = Series(KEPT)                 # of one CPU: the programs alone
         self.memory = Series(KEPT)               # bytes
         self.lost_at: dict[str, int] = {}        # by event: the last moment by which it had lost more than before
+        self.detached: dict[tuple[str, str], int] = {}     # by event and program: the moment that it was gone by
         self.programs: dict[Name, Trends] = {}
         self._runtimes: dict[Name, Runtime] = {}
 
@@ -70,6 +71,7 @@ class Seen:
             moment.uptime_ns < last.uptime_ns or (self.look is not None and self.look.pid != look.pid)
         )
         same = last is not None and last.taken_ns == moment.taken_ns
+        self._keep_detached(moment, look, None if begun_anew else self.look)
         self.look, self.state, self.reason = look, "live", ""
         if same:
             return False                         # a copy that was shared: nothing has happened in between
@@ -119,6 +121,13 @@ class Seen:
         for name in gone[:-KEPT_GONE]:
             del self.programs[name]
 
+    def _keep_detached(self, moment: Moment, look: Look, last: Look | None) -> None:
+        """Note who runs on an event no more, as long as the event has a balance that it counted in."""
+        have = _runs(look)
+        found = {**self.detached, **dict.fromkeys(_runs(last) - have, moment.taken_ns)} if last is not None else {}
+        there = [(pair, at) for pair, at in found.items() if pair not in have and pair[0] in moment.ledger]
+        self.detached = dict(there[-KEPT_GONE:])
+
     def _ran(self, moment: Moment) -> Iterator[tuple[Name, Runtime]]:
         before = {_name(each): each for each in self.before.programs} if self.before is not None else {}
         for each in moment.programs:
@@ -144,6 +153,10 @@ def bad(ledger: Ledger) -> int:
 
 def _name(program: ProgramStatistics) -> Name:
     return program.probe, program.name
+
+
+def _runs(look: Look) -> set[tuple[str, str]]:
+    return {(link.source, f"{link.probe}/{link.name}") for link in look.links}
 
 
 def _own_change(now: Moment, before: Moment, name: str) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil
+from dataclasses import replace
+from mmap import PAGESIZE
 
 from tracerd.daemon.feed import LinkInfo, Look, SourceInfo
 from tracerd.snapshot import Ledger
-from tracerd.text import printable
 from tracerd.views.format import count, counted, size
+from tracerd.views.losses import pages_for
 from tui.model.rows import Field, sheet_of_rows
 from tui.model.seen import Seen, bad
 from tui.model.sheet import Sheet
@@ -20,12 +21,11 @@ FIELDS = (
     Field("produced", "count"), Field("programs"), Field("via"),
 )  # fmt: skip
 
+CALM = tuple(replace(each, alert=False) for each in FIELDS)
+"""The same while nothing is lost: what was lost before is no news."""
+
 DETACHED = "none now"
 """Who runs on an event whose last link was detached: what it counted stays in the balance."""
-
-PAGE_BYTES = 4096
-DEFAULT_PAGES, MOST_PAGES = 2048, 1 << 14
-"""Of a ring: what a daemon takes unless it is told, and the most that is advised, 64 MiB a CPU."""
 
 RECENT_NS = 10 * 10**9
 """A loss that is older is told as one of before."""
@@ -33,7 +33,9 @@ RECENT_NS = 10 * 10**9
 
 def sources(seen: Seen) -> Sheet:
     """Return all events with their balances."""
-    return sheet_of_rows("sources", FIELDS, _rows(seen))
+    events = seen.moment.ledger if seen.moment is not None else {}
+    fields = FIELDS if any(since_lost(seen, event) == "" for event in events) else CALM
+    return sheet_of_rows("sources", fields, _rows(seen))
 
 
 def _rows(seen: Seen) -> Iterator[tuple[object, ...]]:
@@ -53,7 +55,7 @@ def _rows(seen: Seen) -> Iterator[tuple[object, ...]]:
             now.delivered,
             now.filtered,
             now.produced,
-            ", ".join(f"{link.probe}/{link.name}" for link in links_on(look, event)) or DETACHED,
+            ", ".join(f"{link.probe}/{link.name}" for link in links_on(look, event)) or _nobody(seen, event),
             now.via,
         )
 
@@ -66,6 +68,17 @@ def source_of(look: Look | None, event: str) -> SourceInfo | None:
 def links_on(look: Look | None, event: str) -> list[LinkInfo]:
     """Return the links on an event."""
     return [each for each in (look.links if look is not None else ()) if each.source == event]
+
+
+def detached_from(seen: Seen, event: str) -> list[tuple[str, str]]:
+    """Return the programs that ran on an event and were detached while this dashboard looked, and how long ago."""
+    now = seen.moment.taken_ns if seen.moment is not None else 0
+    return [(name, f"{_roughly(now - at)} ago") for (on, name), at in seen.detached.items() if on == event]
+
+
+def _nobody(seen: Seen, event: str) -> str:
+    gone = detached_from(seen, event)
+    return f"{DETACHED}, detached {gone[-1][1]}" if gone else DETACHED
 
 
 def since_lost(seen: Seen, event: str) -> str:
@@ -85,7 +98,7 @@ def _roughly(ns: int) -> str:
 
 
 def advice(look: Look | None, event: str, ledger: Ledger) -> list[tuple[str, str]]:
-    """Return each kind of loss of an event: how much and why, and the way out."""
+    """Return each kind of loss of an event: how much and why, and the way out, which may have several lines."""
     source = source_of(look, event)
     told = []
     if ledger.lost_in_kernel:
@@ -124,28 +137,19 @@ def buffers(source: SourceInfo) -> str:
     return f"{source.name}: {source.buffers} rings of {size(source.buffer_bytes)}, one for each CPU"
 
 
-def pages_for(pages: int, ledger: Ledger) -> int:
-    """Return how many pages a ring should have that lost so much with `pages`: a power of two.
-
-    Twice as many at least, and no fewer than a daemon takes by itself. A ring that kept only a part of what came while
-    it was not read needs to be larger by as much: a tenth kept, ten times.
-    """
-    kept = max(1 - ledger.lost_in_kernel / max(ledger.produced, 1), 1 / MOST_PAGES)
-    wanted = max(DEFAULT_PAGES, 2 * pages, ceil(pages / kept))
-    return min(1 << (wanted - 1).bit_length(), MOST_PAGES)
-
-
 def _larger_rings(look: Look | None, source: SourceInfo | None, ledger: Ledger) -> str:
-    pages = source.buffer_bytes // PAGE_BYTES if source is not None else 0
-    wanted = pages_for(pages, ledger)
-    if not pages or wanted <= pages:
+    """Return what to write, alone on a line so that it can be copied, and below it where."""
+    pages = source.buffer_bytes // PAGESIZE if source is not None else 0
+    wanted = pages_for(pages, [ledger]) if pages else 0
+    if wanted <= pages:
         return "attach to fewer events, or to narrower ones (d detaches)"
-    if look is None or not look.config:
-        how = "let a daemon do it, which has 2,048 unless it is told (tracerd serve), or tracerd run --pages {}"
+    key = f"sources.perf.pages = {wanted}"
+    if look is not None and look.config:
+        how = f"{key}\nin {look.config}, then restart the daemon"
     else:
-        how = f"write sources.perf.pages = {{}} into {printable(look.config)} and restart the daemon"
-    now = f"a ring has {counted(pages, 'page')} ({size(pages * PAGE_BYTES)} a CPU) now"
-    return f"{now}: {how.format(wanted)}; or attach to fewer events (d detaches)"
+        how = f"tracerd run --pages {wanted}\nor {key} in a daemon's tracerd.toml (tracerd serve)"
+    now = f"a ring has {counted(pages, 'page')} now, {size(pages * PAGESIZE)} a CPU"
+    return f"{how}; {now}. Or attach to fewer events (d detaches)"
 
 
 def _rate(change: int, seconds: float) -> int:

@@ -53,6 +53,7 @@ class Lines:
         self._first = 0                          # number of _all[0]
         self._shown: list[int] | None = None     # numbers of the lines that are wanted; None: all are
         self._wanted: Wanted | None = None
+        self._last: dict[str, Line] = {}         # of each stream, however many of others have come since
         self.gone = 0                            # lines that gave way to newer ones
 
     def __len__(self) -> int:
@@ -71,15 +72,16 @@ class Lines:
         """How many are kept, shown or not."""
         return len(self._all)
 
-    def newest(self, most: int) -> list[Line]:
-        """Return the newest so many lines, shown or not."""
-        return self._all[-most:]
+    def samples(self, most: int, only: str = "") -> list[Line]:
+        """Return the newest so many lines, shown or not, and each stream's last; of one stream if `only` names it."""
+        return [line for line in (*self._last.values(), *self._all[-most:]) if line.stream == only or not only]
 
     def add(self, new: Sequence[Line]) -> int:
         """Take lines, oldest first. Returns how many of those that were shown have given way: places moved by that."""
         new = new[-self._kept :] if len(new) > self._kept else new
         begin = self._first + len(self._all)
         self._all.extend(new)
+        self._last.update((line.stream, line) for line in new)
         if self._shown is not None and self._wanted is not None:
             wanted = self._wanted
             self._shown.extend(number for number, line in enumerate(new, begin) if wanted(line))

@@ -5,6 +5,7 @@ A word alone is sought in the record as it came; `from` is the stream's name, `t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,7 +15,8 @@ from operator import eq, ge, gt, le, lt, ne
 from tracerd.text import cut
 from tui.model.filter import Term, terms
 from tui.model.quantity import quantity
-from tui.model.tail import Line, Lines, Note, Wanted, fields, is_duration, is_time
+from tui.model.tail import Line, Lines, Note, Wanted, fields, is_duration, is_time, title
+from tui.model.tail_columns import in_order
 
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {"=": eq, "!=": ne, ">": gt, ">=": ge, "<": lt, "<=": le}
 _TEST: Mapping[str, Callable[[str, str], bool]] = {
@@ -26,8 +28,11 @@ _TEST: Mapping[str, Callable[[str, str], bool]] = {
 _PATHS = 4096
 """Of fields, whose names and units are known without working them out again."""
 
-_LOOKED_AT = 500
-"""The newest lines whose fields are known to `unknown`."""
+_LOOKED_AT = 200
+"""The newest lines whose fields are those that there are, with those of the last line of each stream."""
+
+_PLAIN = re.compile(r"[\w./:@+-]{1,20}")
+"""A value that an example may have: it needs no quotes, and means no other thing in a filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,35 +41,58 @@ class Choice:
 
     wanted: Wanted | None = None
     problem: str = ""
+    open: bool = False           # a field that it names is not there yet: it may be with lines that come
 
 
-def choose(text: str, only: str = "") -> Choice:
-    """Return the lines that a filter means, of one stream if `only` names it. One that is not understood means all."""
+def choose(text: str, only: str = "", lines: Lines | None = None) -> Choice:
+    """Return the lines that a filter means, of one stream if `only` names it.
+
+    What is not understood hides nothing, and neither does a field that none of the `lines` has; without `lines` every
+    field may be there.
+    """
     tests: list[Wanted] = [lambda line: line.stream == only] if only else []
-    problem = ""
+    problem, is_open = "", False
     for term in terms(text):
         if term.op and (not term.column or term.value is None):
             missing = "a value behind it" if term.column else "a field before it"
             problem = f"{cut(term.column + term.op + (term.value or ''))} needs {missing}"
-            continue
-        tests.append(_field(term) if term.op else _word(term.value or ""))
-    if not tests:
-        return Choice(None, problem)
-    if len(tests) == 1:
-        return Choice(tests[0], problem)
-    return Choice(lambda line: all(test(line) for test in tests), problem)
+        elif term.op and lines is not None and not _there(term, lines, only):
+            problem, is_open = _not_there(term, lines, only), True
+        else:
+            tests.append(_field(term) if term.op else _word(term.value or ""))
+    if len(tests) <= 1:
+        return Choice(tests[0] if tests else None, problem, is_open)
+    return Choice(lambda line: all(test(line) for test in tests), problem, is_open)
 
 
-def unknown(text: str, lines: Lines) -> str:
-    """Return which field of a filter no line has, as a sentence; "" if all are there. For when nothing is found."""
-    names = {"from", "text"}
-    for line in lines.newest(_LOOKED_AT):
-        names = names.union(*(_names(path) for path, _ in fields(line.value)))
-    for term in terms(text):
-        if term.op and term.column and term.column.casefold() not in names:
-            near = get_close_matches(term.column.casefold(), names - {""}, n=1, cutoff=0.5)
-            return f"no line has a field {cut(term.column)}" + (f"; did you mean {near[0]}?" if near else "")
+def example(lines: Lines, only: str = "") -> str:
+    """Return a filter that one of the newest lines passes, by a text that it has: "name=dd"; "" where none has one."""
+    shown = [lines[place] for place in range(max(len(lines) - _LOOKED_AT, 0), len(lines))]
+    for line in reversed(shown or lines.samples(_LOOKED_AT, only)):
+        for path, value in in_order(line.value):
+            if isinstance(value, str) and _PLAIN.fullmatch(path) and _PLAIN.fullmatch(value):
+                return f"{path}={value}"
     return ""
+
+
+def _there(term: Term, lines: Lines, only: str) -> bool:
+    name = term.column.casefold()
+    if name in ("from", "text"):
+        return True
+    samples = lines.samples(_LOOKED_AT, only)
+    return any(name in _names(path) for path in {path for line in samples for path, _ in fields(line.value)})
+
+
+def _not_there(term: Term, lines: Lines, only: str) -> str:
+    """Say which field a term names in vain, which was probably meant, and which there are; "" before any line."""
+    samples = lines.samples(_LOOKED_AT, only)
+    found = (pair for line in samples for pair in in_order(line.value))
+    there = list(dict.fromkeys(title(path, value) for path, value in found if path))
+    if not there:
+        return f"no field {cut(term.column)} so far: these lines are plain text" if samples else ""
+    near = get_close_matches(term.column.casefold(), [each.casefold() for each in there], n=1, cutoff=0.5)
+    meant = "".join(f"did you mean {each}? " for each in there if each.casefold() in near)
+    return f"no field {cut(term.column)}; {meant}there are {', '.join(there)}"
 
 
 def _word(word: str) -> Wanted:

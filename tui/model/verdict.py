@@ -5,24 +5,24 @@ A proof is read like a film: a step is one look at one instruction, with what wa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from tracerd.daemon.feed import ProgramInfo, Verification
 from tracerd.snapshot import ProgramStatistics
 from tracerd.text import printable
 from tracerd.views.format import count, counted, duration
+from tui.model.listing import place_and_text
 from tui.model.rows import Field, sheet_of_rows
 from tui.model.sheet import Sheet
+from tui.model.states import Known, known
 
 VERDICTS = {"accept": "✓ accepted", "reject": "✗ rejected", "error": "! error"}
 FRESH = "•"
 """What stands before something that was not known a step before."""
 
 SLICE, FUEL = "▸", "↺"
-"""What stands beside an instruction: it made what there is at the failing one; its jump counts down."""
+"""What stands beside an instruction: it decided the refused value; its jump takes fuel."""
 
 FIELDS = (
     Field("program", key=True), Field("section", key=True), Field("type"), Field("verdict"),
@@ -33,8 +33,6 @@ LOADED_FIELDS = (
     Field("program", key=True), Field("probe", key=True), Field("type"), Field("instructions", "count", title="insns"),
     Field("proved_ns", "ns", title="proved in"), Field("ends"), Field("engine"), Field("why"),
 )  # fmt: skip
-
-_PARTS = re.compile(r" (?=(?:r\d+|\[-?\d+:\d+\]|held)=)")
 
 
 def proofs(found: Sequence[Verification]) -> Sheet:
@@ -98,7 +96,7 @@ def sentence(proof: Verification) -> str:
         return f"! {program} could not be judged: {printable(proof.reason)}"
     if proof.instruction is None:
         return f"✗ {program} is rejected: {printable(proof.reason)}"
-    where = f" ({printable(proof.source.strip())})" if proof.source else ""
+    where = f" ({': '.join(each for each in place_and_text(proof.source) if each)})" if proof.source else ""
     return f"✗ {program} is rejected at instruction {proof.instruction}{where}: {need(proof)}."
 
 
@@ -128,35 +126,25 @@ def _proved(proof: Verification) -> Iterator[str]:
 
 def _ends(proof: Verification) -> str:
     if proof.verdict != "accept":
-        return "-"
+        return "not proved"
     return "always" if proof.terminates else f"fuel at {counted(len(proof.fuel_edges), 'jump')}"
+
+
+def legend(proof: Verification, *, keys: bool = False) -> str:
+    """Return what the marks beside instructions mean, and how the slice differs from what is wrong. `keys`: and go."""
+    told = ["✗ what is wrong"] if proof.instruction is not None else []
+    made = {*proof.slice, proof.instruction} - {None}
+    if len(made) > 1:
+        go = ": n goes back along them, N towards ✗" if keys else ""
+        told.append(f"{SLICE} slice: the {len(made)} instructions that decided the refused value{go}")
+    if proof.fuel_edges:
+        told.append(f"{FUEL} jumps back without a proved bound: it takes fuel")
+    return "   ".join(told)
 
 
 def marks(proof: Verification) -> Mapping[int, str]:
     """Return what stands beside which instruction."""
     return {**dict.fromkeys(proof.fuel_edges, FUEL), **dict.fromkeys(proof.slice, SLICE)}
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """One thing that was known: of a register, a stack cell, or what is held. `fresh`: it was not so a step before."""
-
-    name: str
-    value: str
-    fresh: bool = False
-
-
-def known(state: str, before: str | None = None) -> list[Known]:
-    """Take a state apart, as the verifier writes it: "r1=packet + s1+0 (14..65535) r2=packet+14 [-8:8]=0"."""
-    then = dict(_pairs(before)) if before is not None else None
-    return [Known(name, value, then is not None and then.get(name) != value) for name, value in _pairs(state)]
-
-
-def _pairs(state: str) -> Iterator[tuple[str, str]]:
-    for part in _PARTS.split(state.strip()):
-        name, _, value = part.partition("=")
-        if name:
-            yield printable(name), printable(value)
 
 
 class Walk:
@@ -167,6 +155,8 @@ class Walk:
         self.proof = proof
         self.instructions = sorted({line.instruction for line in proof.lines} | states.keys())
         self._states = states
+        self._slice = self._backwards()
+        self._first, self.steps = self._counted()
         self.at = 0                              # instruction
         self.look = 0                            # which of its states
         self.go(proof.instruction if proof.instruction is not None else next(iter(self.instructions), 0))
@@ -202,12 +192,44 @@ class Walk:
         if self.instructions:
             self.at, self.look = self.instructions[0], 0
 
-    def cause(self, by: int) -> int | None:
-        """Return the next instruction of the slice, or (by -1) the one before; the failing one is its end."""
-        ends = () if self.proof.instruction is None else (self.proof.instruction,)
-        among = sorted({*self.proof.slice, *ends})
-        found = [each for each in among if (each > self.at if by > 0 else each < self.at)]
+    @property
+    def step_number(self) -> int:
+        """Which step we are at, of `steps` from the beginning to the end or the failing instruction; from 1."""
+        return self._first.get(self.at, self.steps) + self.look
+
+    def _counted(self) -> tuple[dict[int, int], int]:
+        """Return the number of each instruction's first step, and how many steps there are."""
+        first, number, end = {}, 1, self.proof.instruction
+        for each in self.instructions:
+            if end is not None and each > end:
+                break
+            first[each] = number
+            number += max(len(self._states.get(each, ())), 1)
+        return first, number - 1
+
+    # ---- along the slice
+
+    def along(self, by: int) -> int | None:
+        """Return the next instruction of the slice, away from the failing one, or (by -1) the next towards it."""
+        here = self._away(self.at)
+        found = [each for each in self._slice if (self._away(each) > here if by > 0 else self._away(each) < here)]
         return (found[0] if by > 0 else found[-1]) if found else None
+
+    @property
+    def place(self) -> tuple[int, int] | None:
+        """Which instruction of the slice we are at, the failing one is the first, and how many there are."""
+        return (self._slice.index(self.at) + 1, len(self._slice)) if self.at in self._slice else None
+
+    def _backwards(self) -> list[int]:
+        """Return the slice from the failing instruction back; what stands behind that comes round a loop, so last."""
+        ends = () if self.proof.instruction is None else (self.proof.instruction,)
+        return sorted({*self.proof.slice, *ends} & set(self.instructions), key=self._away)
+
+    def _away(self, instruction: int) -> tuple[bool, int]:
+        behind = instruction > (self.proof.instruction or 0)
+        return behind, -instruction
+
+    # ---- what is told
 
     def known(self) -> list[Known]:
         """Return what was known before the instruction, and what of it is new since the one listed before."""
@@ -218,9 +240,12 @@ class Walk:
     def heading(self) -> str:
         """Return what `known` is about."""
         if not self.looks:
-            return f"before instruction {count(self.at)}: {self._why_not()}"
+            return f"before instruction {count(self.at)}: {self._why_not()}{self._of_slice()}"
         which = f", state {self.look + 1} of {len(self.looks)}" if len(self.looks) > 1 else ""
-        return f"known before instruction {count(self.at)}{which}"
+        return f"known before instruction {count(self.at)}{which}{self._of_slice()}"
+
+    def _of_slice(self) -> str:
+        return f", slice\u00a0{self.place[0]}/{self.place[1]}" if self.place is not None and self.place[1] > 1 else ""
 
     def _why_not(self) -> str:
         if not self._states:

@@ -70,7 +70,7 @@ class Confirm(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         text = Text(printable(self._question), style="bold")
         if self._then:
-            text.append(f"\n\n{printable(self._then)}", style="not bold")
+            text.append("\n\n" + "\n".join(map(printable, self._then.split("\n"))), style="not bold")
         text.append("\n\n")
         text.append(" y ", style="reverse bold")
         text.append(" yes    ", style="not bold")
@@ -200,7 +200,8 @@ class Help(ModalScreen[None]):
         for key, does in _keys(self._view):
             text.append(f"{key:>16}", style="bold")
             text.append(f"  {does}\n", style="not bold")
-        with VerticalScroll(classes="box"):
+        with VerticalScroll(classes="box") as box:
+            box.border_subtitle = "j k scroll, Esc closes"
             yield Static(text)
 
     def action_scroll(self, by: int) -> None:
@@ -208,15 +209,26 @@ class Help(ModalScreen[None]):
         self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
 
-def _far(view: View, node: DOMNode) -> int:
-    """Return how far a key is from what a screen is for: its own, those of its parts, those of every screen."""
-    return 0 if node is view else 1 if view in node.ancestors else 2
+def _far(view: View, node: DOMNode, action: str) -> int:
+    """Return how far a key is from what a screen is for: its own, its parts', every screen's, the app's, Textual's."""
+    declares = next((each for each in type(node).__mro__ if action in _declared(each)), None)
+    if declares is None or declares.__module__.startswith("textual."):
+        return 4
+    if node is view:
+        return 0 if getattr(declares, "PLACE", "") else 2        # what all screens share has no place
+    return 1 if view in node.ancestors else 3
+
+
+def _declared(node: type) -> set[str]:
+    """Return the actions of the keys that a class adds to those of its bases."""
+    bindings: Sequence[BindingType] = vars(node).get("BINDINGS", ())
+    return {each.action if isinstance(each, Binding) else each[1] for each in bindings}
 
 
 def _keys(view: View) -> list[tuple[str, str]]:
     """Return the keys that work on a screen now, keys of one action together: the screen's own first."""
     found: dict[str, tuple[list[str], str]] = {}
-    for active in sorted(view.active_bindings.values(), key=lambda active: _far(view, active.node)):
+    for active in sorted(view.active_bindings.values(), key=lambda each: _far(view, each.node, each.binding.action)):
         binding = active.binding
         if active.enabled and binding.description and not binding.system:
             keys, _ = found.setdefault(binding.action, ([], active.tooltip or binding.description))

@@ -19,7 +19,7 @@ from tui.model.seen import Seen
 from tui.model.sheet import Sheet
 from tui.model.streams import Counted, ReadThen, streams
 from tui.model.tail import Lines, expanded, sheet_of_lines
-from tui.model.tail_filter import choose, unknown
+from tui.model.tail_filter import Choice, choose, example
 from tui.screens.dialogs import Row
 from tui.screens.view import View
 from tui.tail import PRINTED, Stream, Tail, taps
@@ -46,7 +46,8 @@ class Events(View):
     PLACE = "events"
     HELP_TEXT = """
 One line a record of a ring buffer, or a line that a program
-printed: when it was read, from which stream, and its fields.
+printed: when it was read, from which stream, and its fields,
+texts first. Of one stream alone they stand in columns.
 Those that end in _ns are shown as durations or times of day;
 e shows all of a record, with plain numbers. Bytes without a
 type are hex: __type(value, struct …) in the map names one.
@@ -61,7 +62,11 @@ again. While it is paused, or you look at another screen,
 collecting goes on: the last 10,000 lines are kept. Enter on a
 stream (Tab goes there) shows it alone, and then all again.
 
-Filter:  nginx  comm=nginx  latency>10ms  text~error  from~slow
+/ filters, by any word or by the names of fields that you see;
+its line gives an example of what is there. FIELD=text is the
+whole of a text, FIELD~part some of it, FIELD>10ms a number;
+from~NAME is a stream, text~part what was printed. A field that
+nothing has hides nothing.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "clear", "Clear"),
@@ -71,6 +76,8 @@ Filter:  nginx  comm=nginx  latency>10ms  text~error  from~slow
     Events #parts { layout: vertical; height: 1fr; }
     Events #streams { height: auto; }
     Events #state { height: 1; padding: 0 1; background: $panel; }
+    Events #fields { height: 1; display: none; color: $text-muted; text-style: bold; text-wrap: nowrap; }
+    Events #problem { text-wrap: nowrap; text-overflow: ellipsis; }
     Events #empty { height: auto; padding: 1 2; color: $text-muted; display: none; }
     Events.-widest #parts { layout: horizontal; }
     Events.-widest #streams { width: 76; height: 1fr; border-right: solid $panel; }
@@ -87,10 +94,12 @@ Filter:  nginx  comm=nginx  latency>10ms  text~error  from~slow
         self._timer: Timer | None = None
         self._only = ""                          # the one stream that is shown; "": all
         self._filter_text = ""
-        self._problem = ""
+        self._choice = Choice()
+        self._came: dict[str, None] = {}         # streams that lines came from, also those that are there no more
         self._then = ReadThen()
         self._now = ReadThen()
         self._told = Text()                      # in the line above the lines
+        self._heading = ""                       # of their columns
         self._held_at: int | None = None         # records that were read when it was paused
 
     def body(self) -> ComposeResult:
@@ -98,6 +107,7 @@ Filter:  nginx  comm=nginx  latency>10ms  text~error  from~slow
             yield Grid(id="streams")
             with Vertical(id="lines"):
                 yield Static(id="state", markup=False)
+                yield Static(id="fields", markup=False)
                 yield Static(id="empty", markup=False)
                 yield Log(self._lines, id="log")
 
@@ -148,11 +158,16 @@ Filter:  nginx  comm=nginx  latency>10ms  text~error  from~slow
         """Take what has come, unless it is paused: then it waits where it is."""
         log = self.query_one(Log)
         if self._tail is not None and not self.top.paused:
+            self._came.update((each.name, None) for each in self._streams if each.read)
             new = self._tail.take()
             if new:
                 log.moved(self._lines.add(new))
-                log.present(names=list(self._tail.streams), offset_ns=self._offset_ns)
+                self._choose_anew()
+        self._present()
         self._tell()
+
+    def _present(self) -> None:
+        self.query_one(Log).present(names=self._shown_streams, offset_ns=self._offset_ns)
 
     @property
     def _offset_ns(self) -> int:
@@ -162,6 +177,11 @@ Filter:  nginx  comm=nginx  latency>10ms  text~error  from~slow
     @property
     def _streams(self) -> list[Stream]:
         return list(self._tail.streams.values()) if self._tail is not None else []
+
+    @property
+    def _shown_streams(self) -> list[str]:
+        """The streams that lines are of."""
+        return [self._only] if self._only else list(self._came)
 
     def _show_streams(self) -> None:
         grid = self.query_one("#streams", Grid)
@@ -186,6 +206,12 @@ Filter:  nginx  comm=nginx  latency>10ms  text~error  from~slow
         if told != self._told:
             self._told = told
             state.update(told, layout=False)
+        heading = self.query_one(Log).heading()
+        if heading != self._heading:
+            self._heading = heading
+            above = self.query_one("#fields", Static)
+            above.display = bool(heading)
+            above.update(printable(heading), layout=False)
         empty = self.query_one("#empty", Static)
         empty.display = not len(self._lines)
         if empty.display:
@@ -212,7 +238,7 @@ Filter:  nginx  comm=nginx  latency>10ms  text~error  from~slow
 
     def _why_nothing(self) -> str:
         if self._lines.total:
-            return unknown(self._filter_text, self._lines) or "No line matches. Esc shows all again."
+            return "No line matches. Esc shows all again."
         return NO_RING if [each.name for each in self._streams] == [PRINTED] else NOTHING_YET
 
     # ---- what is chosen
@@ -233,6 +259,7 @@ Filter:  nginx  comm=nginx  latency>10ms  text~error  from~slow
     def action_clear(self) -> None:
         """Forget the lines that are here."""
         self._lines.clear()
+        self._came.clear()
         self.query_one(Log).renew()
         self._tell()
 
@@ -246,6 +273,8 @@ Filter:  nginx  comm=nginx  latency>10ms  text~error  from~slow
         """Open the filter line."""
         line = self.query_one("#filter", Input)
         line.value = self._filter_text
+        wanted = example(self._lines, self._only) or "field=value"
+        line.placeholder = f"filter: words, or {wanted}  (Enter keeps it, Esc clears it)"
         line.add_class("shown")
         line.focus()
 
@@ -265,18 +294,28 @@ Filter:  nginx  comm=nginx  latency>10ms  text~error  from~slow
         self._filter_text = text
         self.top.remembered.table("events/lines").filter = text
         self._choose()
-        self._tell_problem()
 
     def _tell_problem(self, grid: Grid | None = None) -> None:  # noqa: ARG002  the table of streams has no filter
         text = self._filter_text
-        told = self._problem or (f"filter: {text}  (/ changes it, Esc clears it)" if text else "")
+        told = self._choice.problem or (f"filter: {text}  (/ changes it, Esc clears it)" if text else "")
         problem = self.query_one("#problem", Static)
         problem.update(printable(told))
         problem.set_class(bool(told), "shown")
 
     def _choose(self) -> None:
-        choice = choose(self._filter_text, self._only)
-        self._problem = choice.problem
+        self._take(choose(self._filter_text, self._only, self._lines))
+
+    def _choose_anew(self) -> None:
+        """Let a filter name a field that was not there before."""
+        if self._choice.open:
+            choice = choose(self._filter_text, self._only, self._lines)
+            if (choice.open, choice.problem) != (True, self._choice.problem):
+                self._take(choice)
+
+    def _take(self, choice: Choice) -> None:
+        self._choice = choice
         self._lines.show(choice.wanted)
         self.query_one(Log).renew()
+        self._present()
+        self._tell_problem()
         self._tell()

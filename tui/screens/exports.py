@@ -27,13 +27,17 @@ class Exports(View):
 
     PLACE = "exports"
     HELP_TEXT = """
-One line an exporter. A moment that was due was exported, has failed, or was skipped (another export
-was still under way, or a pause after failures); the next one that succeeds tells what they would have.
+One line an exporter. A moment that was due was exported, has
+failed, or was skipped (another export was still under way, or
+a pause after failures); the next one that succeeds tells what
+they would have.
 
-sent       items that the other side took          queue, spool   items that wait in memory, on disk
-lost       items that will never be sent, records that found no room to wait
+sent   items that the other side took
+queue  items that wait in memory; spool: on disk
+lost   items that will never be sent, and records that found no
+       room to wait
 
-Below is the exporter under the cursor, with all counts of its own.
+Below is the exporter under the cursor, with all its counts.
 """
     DEFAULT_CSS: ClassVar[str] = """
     Exports Grid { height: 1fr; min-height: 4; }

@@ -45,18 +45,23 @@ class MapDetail(MapReading):
     HELP_TEXT = """
 Rows with the rate of what counts: x/s is how much x has grown
 since the moment before, per second. A new row counts from zero;
-one that has shrunk began anew, and its rate is 0. ≈ is worked
-out of a histogram of powers of two: right within a factor of two.
-When a map gets full, rows of processes that have ended are taken
-out of it, and the title says how many. What they counted has gone
-with them, from the histogram of all that was counted too.
+one that has shrunk began anew, and its rate is 0. ≈p50, ≈p99:
+half, and 99 of 100, took no longer than about that, worked out
+of a histogram of powers of two: right within a factor of two.
+
+3,012 gone: when a map is three quarters full, rows of processes
+that have ended make room. So many have since the probe was
+loaded; what they had counted has gone with them, from "counted
+so far" too.
 
 v         the table, its histogram, its histogram over time
           (a tall terminal has room for both pictures)
 m, Enter  the histogram of the row under the cursor, or of all
           rows that the filter leaves, added up
-t         of all that was counted, or only since you opened this
-u         what slots count in, where names do not say it right
+t         counted so far: since the probe was loaded; or only
+          since you opened this
+u         what slots count in, where names do not say it right:
+          the line above then says (chosen)
 p         CPUs added up, or a row for each: /cpu=3 shows one
 b         rows by a part of their key: what counts is added up
 
@@ -65,8 +70,8 @@ and p99 stand where so many percent of all are reached.
 Over time a column is an interval, the newest on the right;
 brighter is more. Of a column of ┊ nothing is known.
 
-E exports the table; but what a picture shows while that has the
-focus (Tab), or where it is all there is.
+E exports the table, or the numbers of the picture, a line a
+bar; of two pictures those of the one with the focus (Tab).
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace", "back", "Back", show=False),
@@ -211,7 +216,7 @@ focus (Tab), or where it is all there is.
     def _tell(self) -> None:
         """Say what this is and when it was so."""
         name, grid = self.query_one("#name", Static), self.query_one(Grid)
-        gone = model.expired(self.top.seen.look, self._item.probe)
+        gone = model.expired(self.top.seen.look, self._item, briefly=not self.has_class("-wide"))
         left = title(self._opened, grid.visible_rows, self._trouble, gone)
         line = beside(left, title_hints(self._opened, pictured=self.mode != "table"), name.size.width - 2)
         if line != self._told:
@@ -307,11 +312,18 @@ focus (Tab), or where it is all there is.
 
     def export_sheet(self) -> Sheet | None:
         """Return what the picture shows, if that is meant: it has the focus, or there is no table. None: the table."""
-        picture = self.query_one(MapPicture)
-        if self.mode == "table" or not (picture.has_focus_within or not self.query_one(Grid).display):
+        meant = self.query_one(MapPicture).has_focus_within or not self.query_one(Grid).display
+        return self._pictured() if meant else None
+
+    def export_besides(self) -> Sheet | None:
+        """Return what the picture beside the table shows."""
+        return self._pictured() if self.export_sheet() is None else None
+
+    def _pictured(self) -> Sheet | None:
+        if self.mode == "table":
             return None
-        rows = self._rows
-        return self._opened.heat_sheet(rows) if picture.heat_meant else self._opened.histogram_sheet(rows)
+        rows, heat = self._rows, self.query_one(MapPicture).heat_meant
+        return self._opened.heat_sheet(rows) if heat else self._opened.histogram_sheet(rows)
 
     # ---- from a table to the maps of its probe
 

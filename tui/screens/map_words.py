@@ -27,10 +27,10 @@ def title(opened: Opened, visible: int, trouble: str, gone: str) -> Text:
         text.append(f"  {kind}  {some}{counted(total, 'row')}", style="not bold")
         if opened.per_cpu:
             text.append("  by CPU" if opened.by_cpu else "  all CPUs", style="dim not bold")
-        if gone:
-            text.append(f"  {gone}", style="dim not bold")
         if opened.by:
             text.append(f"  by {opened.sheet.by_name[opened.by].title}", style="not bold")
+        if gone:
+            text.append(f"  {gone}", style="dim not bold")
     return text
 
 
@@ -42,11 +42,14 @@ def title_hints(opened: Opened, *, pictured: bool) -> list[str]:
 
 
 def heading(opened: Opened, rows: Places) -> Text:
-    """Return of what the histogram of rows is."""
+    """Return of what the histogram of rows is, and in what unit if somebody has chosen that."""
     if opened.single:
         text = Text(printable(opened.item.name), style="bold")
     else:
         text = Text(printable(opened.column), style="bold")
+    if opened.unit_chosen:
+        text.append(f" in {opened.unit.name} (chosen)", style="not bold")
+    if not opened.single:
         text.append(f"  {_which(opened, rows)}", style="not bold")
     text.append(f"  since {_clock(opened.since_ns)}" if opened.recent else "  counted so far", style="dim not bold")
     return text
@@ -56,8 +59,7 @@ def heading_hints(opened: Opened) -> list[str]:
     """Return keys that change the histogram."""
     keys = [] if opened.single else ["m one row" if opened.together else "m all rows"]
     keys += ["c column"] if len(opened.columns) > 1 else []
-    unit = f"u {opened.unit.name}" + (", your choice" if opened.unit_chosen else "")
-    return [*keys, "t all" if opened.recent else "t recent", unit]
+    return [*keys, "t all" if opened.recent else "t recent", f"u {opened.unit.name}"]
 
 
 def _which(opened: Opened, rows: Places) -> str:

@@ -30,17 +30,18 @@ class Maps(View):
 
     PLACE = "maps"
     HELP_TEXT = """
-One line a table, then one a map. A table is what a probe shows of
-a map: fields decoded, with units and rates. A map is what its
-programs work on, as it is.
+One line a table, then one a map. A table is what a probe shows
+of a map: fields decoded, with units and rates. A map is what
+its programs work on, as it is.
 
 entries  how many there are; of a ring buffer, bytes that wait
-±/s      how fast that changes; of a ring buffer nothing is told
+±/s      how many more, or fewer, a second; of a ring buffer
+         nothing is told: records come and go, Events has them
 fill     of what it can hold
 refused  updates that found no room because it was full
 
-Enter looks into one: rows with rates, histograms, a row for each
-CPU. On a ring buffer it goes to Events, where records are.
+Enter looks into one: rows with rates, histograms, a row for
+each CPU. On a ring buffer it goes to Events.
 """
     DEFAULT_CSS: ClassVar[str] = """
     Maps #parts { height: 1fr; }

@@ -29,8 +29,18 @@ class Program(Linking):
 
     PLACE = "programs"
     HELP_TEXT = """
-Charts of runs a second, time of a run and CPU; what is known of it; its instructions with the lines of C
-that they came from. Tab goes from one part to the next, Esc goes back to all programs.
+Above: charts of runs a second, of a run's average time and of what it
+takes of one CPU. Below: what is known of it, and its instructions, each
+under the line of C that it came from (Tab goes from one to the other).
+
+p50, p99   half, and 99 of 100, of the timed runs took no longer than that
+tag        tells its code apart: the same instructions, the same tag
+aborted    runs that ran out of fuel, in a loop without a proved bound
+r0 … r10   registers: r0 is what is returned, r1 what is given to it, r10
+           the top of its stack; w0 … are their lower 32 bits
+call 0xe   a helper, by its number (tracerd list helpers has their names)
+map[0x1]   a map, by its place in the object; ll: the instruction is a
+           double one, so that the next number is left out
 """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,backspace", "back", "Back")]
     DEFAULT_CSS: ClassVar[str] = """
@@ -42,7 +52,7 @@ that they came from. Tab goes from one part to the next, Esc goes back to all pr
     Program Listing { height: 1fr; border-top: solid $panel; }
     Program.-tall #charts { height: 12; }
     Program.-wide #lower { layout: horizontal; }
-    Program.-wide #facts { width: 2fr; }
+    Program.-wide #facts { width: 2fr; max-width: 62; }
     Program.-wide Listing { width: 3fr; border-top: none; border-left: solid $panel; }
     """
 

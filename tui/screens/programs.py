@@ -22,10 +22,14 @@ class Programs(Linking):
     HELP_TEXT = """
 One line a program. Every one was proved safe before it was loaded.
 
+id         its number, as in tracerd status; another one after a reload
 engine     what runs it: machine code (jit), or the interpreter; why: the rule that decided
 avg, p99   of its runs since the last moment; one run in 64 is timed. p99 comes from powers of two
 cpu        runs a second × avg: what it takes of one CPU
 aborted    runs that ran out of fuel, in a loop without a proved bound
+-          none, or none that was timed
+‹  5 more ›  columns are hidden on that side: ← → (h l) bring them; id
+           and name stay. e shows all of a row, and keeps it up to date
 
 Enter opens a program: its charts, its instructions beside the C they came from, and its proof.
 """

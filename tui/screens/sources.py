@@ -26,17 +26,17 @@ class Sources(Linking):
 One line an event, and where all that was produced went. Each
 event is in one of these; the balance is exact.
 
-delivered  programs ran on it to their end
+delivered  its programs ran to their end
 filtered   nobody wanted it: tracerd's own, or no program for it
-lost       the kernel had no room for it, because we did not read
-           its ring in time; or a session says that it lost it
+lost       its ring was full, or a session says that it lost it
 dropped    its record was damaged, and could not be read
 failed     a program was aborted, or the record was too short
 under way  in a ring, to be read in the next moment
 
 Below is the event under the cursor: who runs on it, its rings,
-and for each loss the way out. "none now" runs on an event whose
-last program was detached: its counts stay in the balance.
+and for each loss the way out: what has ended says since when.
+"none now" runs on an event whose last program was detached: its
+counts stay in the balance.
 """
     DEFAULT_CSS: ClassVar[str] = """
     Sources Grid { height: 1fr; min-height: 4; }
@@ -80,7 +80,9 @@ last program was detached: its counts stay in the balance.
         told += self._who_runs(event)
         quiet = model.since_lost(self.top.seen, event)
         for what, way_out in model.advice(look, event, ledger):
-            told += [("· loss", f"{what}; {quiet}") if quiet else ("! loss", what), ("→", way_out)]
+            first, *more = way_out.splitlines()
+            told += [("· loss", f"{what}; {quiet}") if quiet else ("! loss", what), ("→", first)]
+            told += [("", each) for each in more]
         facts.show(told)
 
     def _who_runs(self, event: str) -> list[tuple[str, str]]:
@@ -90,7 +92,11 @@ last program was detached: its counts stay in the balance.
         for link in links:
             told.append(("runs", f"{link.probe}/{link.name}"))
             told += [("· twice", f"it is on {other} too, and runs twice for what both mean") for other in link.overlaps]
-        return told or [("runs", f"{model.DETACHED}: it was detached, and what it counted stays; a attaches again")]
+        loaded = {f"{each.probe}/{each.name}" for each in self.chosen_programs()}
+        for name, ago in model.detached_from(self.top.seen, event):
+            again = "; a attaches it again" if name in loaded else ""
+            told.append(("· detached", f"{name}, {ago}: what it counted stays in the balance{again}"))
+        return told or [("runs", f"{model.DETACHED}: what was counted stays in the balance; a attaches a program")]
 
     def _event(self) -> tuple[str, Ledger | None]:
         moment, row = self.top.seen.moment, self.query_one(Grid).cursor_values

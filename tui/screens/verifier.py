@@ -48,15 +48,38 @@ o asks for an object. Its programs are proved as they would be
 before loading; nothing is loaded. A rejection says which
 instruction takes what, and what there is instead.
 
-✗  the instruction that could not be proved
-▸  the cause: what made what there is, in program order
-↺  a jump back in a loop without a proved bound: takes fuel
+✗  the instruction that is refused, and below it the bound: what it
+   needs, and what is proved there (has). That is what is wrong
+▸  the slice: the instructions that decided the refused value: what it
+   was made of, what it was compared with. There it can be mended.
+   n goes back along them from ✗, N towards it; slice 3/7 counts from ✗
+↺  a jump back in a loop without a proved bound: it takes fuel
 
-Go through the instructions (j k) and see what the verifier
-knew before each; • is new since the one before. ← → are the
-several times it looked at the same one: on another path, in
-another round. n N go along the cause, f to the failing one;
-P plays the proof from its beginning, until any key is pressed.
+Go through the instructions (j k) and see what was known before each.
+← → are the several times that it was looked at: on another path, in
+another round. P plays all of that, from its beginning: step 12/340;
++ and - make it faster and slower, any other key stops it.
+
+r1, w1           a register, and its lower 32 bits; r10: the stack's top
+•                is new: it was not so one step earlier
+2..40            a number from 2 to 40; signed: it may be negative
+bits 0x1 set, 0x6 unknown   which of its bits are known
+any              any number
+packet + 2..40 (s7 + 2)     points so many bytes into the packet. s7 is
+                 a number; wherever s7 stands, it is the same one, so
+                 what is learned of one holds for all
+packet end       data_end: how many bytes the packet has
+context          what the program is given of its event
+stack - 8        8 bytes below the top of its stack
+stack - 8 (8 bytes):        what is in those bytes
+map #1           a map; map value #3: an element. The same number is
+                 the same one
+or null          nobody has looked yet whether it is there at all
+held             ring records to be submitted or discarded before the end
+
+insns   instructions         states  most that were kept at one point
+ends    always: every run comes to its end; fuel: a loop has no proved
+        bound, and a run that takes too long is aborted
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "open", "Open", tooltip="Open an object and have it proved"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -16,6 +17,7 @@ from tracerd.text import printable
 from tui.model.arrange import Order
 from tui.model.seen import Seen
 from tui.model.sheet import Sheet
+from tui.screens.dialogs import Row
 from tui.widgets.grid import Grid
 from tui.widgets.head import Head
 from tui.widgets.keys import Keys
@@ -122,6 +124,10 @@ class View(Screen[None]):
         """Return what `E` writes instead of the table, all its rows; None: the table, as it is shown."""
         return None
 
+    def export_besides(self) -> Sheet | None:
+        """Return what else is in sight and may be written; None: nothing."""
+        return None
+
     def present(self, grid: Grid, sheet: Sheet) -> None:
         """Show a sheet in a grid, in the order and with the filter that are remembered for it."""
         fresh = grid.sheet is None or grid.sheet.name != sheet.name
@@ -133,6 +139,16 @@ class View(Screen[None]):
         grid.show(sheet, moment.clock_offset_ns if moment is not None else 0)
         if fresh:
             self._tell_problem(grid)
+        dialog = self.app.screen
+        if isinstance(dialog, Row):
+            dialog.renew(self._as_of)
+
+    @property
+    def _as_of(self) -> str:
+        """When what is shown was so, in words."""
+        if not self._taken_ns:
+            return ""
+        return time.strftime("as of %H:%M:%S", time.localtime(self._taken_ns // 10**9))
 
     def _recall(self, grid: Grid, sheet: Sheet) -> None:
         """Have the order and the filter that are remembered for a sheet."""
@@ -155,9 +171,9 @@ class View(Screen[None]):
 
     @on(Grid.Expanded)
     def _expanded(self, message: Grid.Expanded) -> None:
-        from tui.screens.dialogs import Row
-
-        self.app.push_screen(Row(message.row))
+        grid, key = message.grid, message.key
+        again = (lambda: grid.texts_of(key)) if key else None
+        self.app.push_screen(Row(message.row, self._as_of, again))
 
     # ---- the filter line
 

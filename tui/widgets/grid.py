@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from tui.model.arrange import Order, first_order
-from tui.model.cells import row_texts
+from tui.model.cells import find, key_of, row_texts
 from tui.widgets.grid_view import GridView
 
 
@@ -49,11 +49,11 @@ class Grid(GridView, can_focus=True):
             self.row, self.key = row, key
 
     class Expanded(Message):
-        """All of a row is asked for: its texts in full, by title."""
+        """All of a row is asked for: its texts in full, by title. `key` tells it apart, () where that is not known."""
 
-        def __init__(self, row: Mapping[str, str]) -> None:
+        def __init__(self, grid: Grid, row: Mapping[str, str], key: tuple[object, ...]) -> None:
             super().__init__()
-            self.row = row
+            self.grid, self.row, self.key = grid, row, key
 
     class Sorted(Message):
         """The user asked for another order; None: for the usual one."""
@@ -93,7 +93,13 @@ class Grid(GridView, can_focus=True):
         """Ask for all of the row under the cursor."""
         row = self._browsing.row
         if self.sheet is not None and row is not None:
-            self.post_message(self.Expanded(row_texts(self.sheet, row, self._clock_offset_ns)))
+            texts = row_texts(self.sheet, row, self._clock_offset_ns)
+            self.post_message(self.Expanded(self, texts, key_of(self.sheet, row)))
+
+    def texts_of(self, key: tuple[object, ...]) -> dict[str, str] | None:
+        """Return the texts of the row that has a key, as it is now; None if there is none."""
+        row = find(self.sheet, key, 0) if self.sheet is not None else None
+        return row_texts(self.sheet, row, self._clock_offset_ns) if self.sheet is not None and row is not None else None
 
     # ---- columns
 

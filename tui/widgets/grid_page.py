@@ -25,7 +25,7 @@ LEAST_TEXT = 8
 MOST_TEXT = 32
 """A column of text gets no more until all columns have what they need."""
 
-SPACIOUS = 100
+SPACIOUS = 60
 """Columns of a terminal from which on there is room for a word about columns that are left out."""
 
 UP, DOWN = "▲", "▼"

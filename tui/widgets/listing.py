@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -16,28 +15,20 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tracerd.daemon.feed import ListingLine
-from tracerd.text import printable
 from tui.draw.palette import Palette
+from tui.model.listing import CODE, MORE, SOURCE, ListingRow, digits_of, listing_rows, widest
 from tui.widgets.lines import clipped, plain
 from tui.widgets.picture import palette_of
 
 FAILING = "✗"
 """What stands beside the instruction that could not be proved."""
 
-_SOURCE = re.compile(r"(?P<file>.*?):(?P<line>\d+):? ?(?P<text>.*)", re.DOTALL)
-_TAB = "    "
-
-
-class _Row(NamedTuple):
-    """One line of the widget. What is no instruction belongs to the one beside it."""
-
-    instruction: int
-    kind: Literal["code", "source", "note"]
-    text: str
+BAR = 1
+"""Columns of the scrollbar."""
 
 
 class Listing(ScrollView, can_focus=True):
-    """A program's instructions. The cursor goes from instruction to instruction."""
+    """A program's instructions; what is long goes on below. The cursor goes from instruction to instruction."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"listing--cursor"}
@@ -73,17 +64,25 @@ class Listing(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002  Textual's word
         super().__init__(id=id, classes=classes)
         self._lines: tuple[ListingLine, ...] = ()
-        self._rows: list[_Row] = []
+        self._notes: Mapping[int, str] = {}
+        self._rows: list[ListingRow] = []
+        self._room = 0                           # columns that they were made for
         self._places: list[int] = []             # of the rows that are instructions
         self._marks: Mapping[int, str] = {}
         self._failing: int | None = None
         self._digits = 1
+        self._widest = 0
         self._cursor = 0                         # which of the instructions
 
     @property
     def instruction(self) -> int | None:
         """The instruction under the cursor; None if there are none."""
         return self._rows[self._places[self._cursor]].instruction if self._places else None
+
+    @property
+    def widest(self) -> int:
+        """How many columns it takes for nothing to go on below."""
+        return self._widest + BAR
 
     def show(
         self,
@@ -97,12 +96,11 @@ class Listing(ScrollView, can_focus=True):
         The cursor stays where it was if the instructions are the same; else it is at the failing one, or the first.
         """
         same = tuple(lines) == self._lines
-        self._lines, self._marks, self._failing = tuple(lines), marks or {}, failing
-        self._rows = list(_rows(self._lines, notes or {}))
-        self._places = [place for place, row in enumerate(self._rows) if row.kind == "code"]
-        self._digits = max((len(str(line.instruction)) for line in self._lines), default=1)
-        self.virtual_size = Size(0, len(self._rows))
-        self.refresh()
+        self._lines, self._notes = tuple(lines), notes or {}
+        self._marks, self._failing = marks or {}, failing
+        self._digits = digits_of(self._lines)
+        self._widest = widest(self._lines, self._notes)
+        self._fold()
         if not same:
             self._cursor = 0
             self.scroll_to(y=0, animate=False, force=True)
@@ -133,8 +131,18 @@ class Listing(ScrollView, can_focus=True):
             self.go(self._rows[row].instruction)
 
     def on_resize(self) -> None:
-        """Keep the cursor in sight."""
+        """Fold lines to the new width; keep the cursor in sight."""
+        if self._room != self.content_size.width - BAR:
+            self._fold()
         self._reveal()
+
+    def _fold(self) -> None:
+        """Make the lines. They leave room for a scrollbar, so that one that comes or goes changes none of them."""
+        self._room = self.content_size.width - BAR
+        self._rows = listing_rows(self._lines, self._notes, self._room)
+        self._places = [place for place, row in enumerate(self._rows) if row.kind == "code" and not row.more]
+        self.virtual_size = Size(0, len(self._rows))
+        self.refresh()
 
     def _put(self, index: int) -> None:
         if not self._places:
@@ -152,9 +160,13 @@ class Listing(ScrollView, can_focus=True):
         if not self._places or not self.size.height:
             return
         place, top, height = self._places[self._cursor], self.scroll_offset.y, self.size.height
-        first = place - (place > 0 and self._rows[place - 1].kind == "source")
-        last = place + (place + 1 < len(self._rows) and self._rows[place + 1].kind == "note")
+        first = last = place
+        while first > 0 and self._rows[first - 1].instruction == self._rows[place].instruction:
+            first -= 1
+        while last + 1 < len(self._rows) and self._rows[last + 1].instruction == self._rows[place].instruction:
+            last += 1
         wanted = min(top, first) if first < top else max(top, last - height + 1)
+        wanted = min(max(wanted, place - height + 1), place)         # whatever has no room
         if wanted != top:
             self.scroll_to(y=wanted, animate=False, force=True)
 
@@ -173,40 +185,17 @@ class Listing(ScrollView, can_focus=True):
             line, base = plain(line), self.get_component_rich_style("listing--cursor")
         return line.apply_style(base).extend_cell_length(width, base)
 
-    def _segments(self, row: _Row, palette: Palette) -> list[Segment]:
-        margin = " " * (self._digits + 5)
-        if row.kind == "source":
-            return [Segment(margin), *_source(row.text, palette)]
-        if row.kind == "note":
-            return [Segment(margin + "  "), Segment(row.text, palette.bad)]
+    def _segments(self, row: ListingRow, palette: Palette) -> list[Segment]:
         failing = row.instruction == self._failing
+        loud = palette.bad if failing else Style.null()
+        style = palette.curve(0) if row.kind == "source" else palette.bad if row.kind == "note" else loud
+        if row.more or row.kind == "note":
+            return [Segment(" " * (self._digits + (MORE if row.more else CODE))), Segment(row.text, style)]
+        if row.kind == "source":
+            return [Segment(" " * (self._digits + SOURCE)), Segment(row.place, palette.muted), Segment(row.text, style)]
         mark = FAILING if failing else self._marks.get(row.instruction, " ")
-        loud = palette.bad if failing else palette.warn if mark != " " else Style.null()
         return [
-            Segment(f" {mark}", loud),
+            Segment(f" {mark}", palette.bad if failing else palette.warn if mark != " " else Style.null()),
             Segment(f" {row.instruction:>{self._digits}}  ", palette.muted),
-            Segment("  " + row.text, palette.bad if failing else Style.null()),
+            Segment("  " + row.text, style),
         ]
-
-
-def _rows(lines: Sequence[ListingLine], notes: Mapping[int, str]) -> list[_Row]:
-    rows = []
-    for line in lines:
-        if line.source is not None:
-            rows.append(_Row(line.instruction, "source", line.source))
-        rows.append(_Row(line.instruction, "code", printable(line.text)))
-        if line.instruction in notes:
-            rows.append(_Row(line.instruction, "note", printable(notes[line.instruction])))
-    return rows
-
-
-def _source(text: str, palette: Palette) -> list[Segment]:
-    """Return "file:line: text" with the file's last name only."""
-    found = _SOURCE.fullmatch(text)
-    if found is None:
-        return [Segment(printable(text.strip().replace("\t", _TAB)), palette.curve(0))]
-    file = found["file"].replace("\\", "/").rpartition("/")[2]
-    return [
-        Segment(f"{printable(file)}:{found['line']}  ", palette.muted),
-        Segment(printable(found["text"].strip().replace("\t", _TAB)), palette.curve(0)),
-    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -16,12 +18,16 @@ from textual.widget import Widget
 
 from tracerd.text import printable
 from tui.draw.palette import Palette
-from tui.model.tail import Line, Lines, Note, clock, fields, shown, title
+from tui.model.tail import Line, Lines, Note, clock, shown, title
+from tui.model.tail_columns import GAP, Columns
 from tui.widgets.lines import clipped, plain
 from tui.widgets.picture import palette_of
 
 PAN = 8
 """Columns that a key moves the picture sideways."""
+
+READ_AT = "read at"
+"""What the times are called that lines begin with."""
 
 _WIDEST_NAME = 28
 _DRAWN = 512
@@ -70,6 +76,8 @@ class Log(ScrollView, can_focus=True):
         self._offset_ns = 0
         self._name_width = 0                     # 0: all lines are of one stream, whose name is told elsewhere
         self._pan = 0
+        self._alone = ""                         # the one stream, whose records stand in columns
+        self._columns: defaultdict[str, Columns] = defaultdict(Columns)      # of each stream
         self._drawn: LRUCache[tuple[int, bool], Strip] = LRUCache(_DRAWN)
         self._look: object = None                # what the drawn lines depend on beside themselves
 
@@ -88,18 +96,33 @@ class Log(ScrollView, can_focus=True):
         self.refresh()
 
     def renew(self) -> None:
-        """Other lines are shown: follow them."""
+        """Other lines are shown: follow them, from their left edge."""
         self._drawn.clear()
+        self._columns.clear()
+        self._pan = 0
         self.cursor = None
         self._follow(following=True)
         self.moved()
 
     def present(self, *, names: list[str], offset_ns: int) -> None:
-        """Take how lines are to look: streams' names, of which none is shown if there is but one; the events' clock."""
-        width = min(max(map(len, names), default=0), _WIDEST_NAME) if len(names) > 1 else 0
-        if (width, offset_ns) != (self._name_width, self._offset_ns):
-            self._name_width, self._offset_ns = width, offset_ns
+        """Take how lines are to look: the names of the streams they are of, and the events' clock.
+
+        Of one stream alone the name is not shown, and fields stand in columns.
+        """
+        alone = names[0] if len(names) == 1 else ""
+        width = min(max(map(len, names)), _WIDEST_NAME) if len(names) > 1 else 0
+        if alone != self._alone:
+            self._columns.clear()
+            self._pan = 0
+        if (alone, width, offset_ns) != (self._alone, self._name_width, self._offset_ns):
+            self._alone, self._name_width, self._offset_ns = alone, width, offset_ns
+            self._drawn.clear()
             self.refresh()
+
+    def heading(self) -> str:
+        """Return the names of the columns as they stand now; "" where there are none."""
+        names = self._columns[self._alone].heading() if self._alone else ""
+        return f" {READ_AT:<{len(clock(0))}}  {names[self._pan :]}" if names else ""
 
     @property
     def below(self) -> int:
@@ -228,9 +251,13 @@ class Log(ScrollView, can_focus=True):
         key = (self.lines.number(place), here)
         drawn = self._drawn.get(key)
         if drawn is None:
+            line = self.lines[place]
+            if self._columns[line.stream].learn(line, self._offset_ns):
+                self._drawn.clear()              # what is drawn already stands otherwise
+                self.refresh()
             style = self.get_component_rich_style("log--cursor") if here else base
-            line = self._line(self.lines[place], palette, width)
-            drawn = (plain(line) if here else line).apply_style(style).extend_cell_length(width, style)
+            strip = self._line(line, palette, width)
+            drawn = (plain(strip) if here else strip).apply_style(style).extend_cell_length(width, style)
             self._drawn[key] = drawn
         return drawn
 
@@ -246,8 +273,11 @@ class Log(ScrollView, can_focus=True):
     def _text(self, line: Line, palette: Palette) -> list[Segment]:
         if isinstance(line.value, Note):
             return [Segment(f"— {line.value.text} —", palette.warn)]
+        columns = self._columns[line.stream]
+        if self._alone and isinstance(line.value, Mapping):
+            return [Segment(GAP.join(columns.cells(line, self._offset_ns)), palette.text)]
         segments: list[Segment] = []
-        for path, value in fields(line.value):
+        for path, value in columns.ordered(line.value):
             if segments:
                 segments.append(Segment("  "))
             if path:

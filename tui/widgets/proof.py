@@ -13,55 +13,67 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from tracerd.daemon.feed import Verification
-from tui.model.verdict import FRESH, Walk, marks, need, sentence
+from tracerd.views.format import count
+from tui.model.verdict import FRESH, Walk, legend, marks, need, sentence
 from tui.widgets.listing import FAILING, Listing
 from tui.widgets.picture import palette_of
 
-STEPS = 20
+SPEEDS = (1, 2, 4, 8, 16, 32)
 """Steps a second when a proof is played."""
+
+USUAL_SPEED = 4
+
+FASTER = {"plus": 1, "equals_sign": 1, "minus": -1}
+"""Keys that change it."""
 
 WIDE = 100
 """Columns from which on both stand side by side."""
+
+LEAST_SIDE = 48
+"""Columns that what is known has then, however long source lines are."""
 
 
 HARD_BLANK = "\u00a0"
 """Where no line is broken."""
 
-WHOLE = 32
-"""A value that is no longer stays on one line."""
+WHOLE = 40
+"""What is no longer, with its name, stays on one line."""
 
 
 class Proof(Vertical):
     """Shows one verification. Its keys work while the focus is on the instructions."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("P", "play", "Play", tooltip="Play the proof from its beginning; any key stops"),
-        Binding("n", "cause(1)", "Cause", tooltip="On along the instructions that are the cause"),
-        Binding("N", "cause(-1)", "Back along the cause", show=False),
-        Binding("f", "failing", "The failing instruction", show=False),
+        Binding("P", "play", "Play", tooltip="Play the proof from its beginning; + - speed, any other key stops"),
+        Binding("n", "along(1)", "Slice", tooltip="Along the slice, away from the refused instruction"),
+        Binding("N", "along(-1)", "Along the slice, towards the refused instruction", show=False),
+        Binding("f", "failing", "The refused instruction", show=False),
         Binding("left,h", "turn(-1)", "Look before at the same instruction", show=False),
         Binding("right,l", "turn(1)", "Next look at the same instruction", show=False),
     ]
     DEFAULT_CSS: ClassVar[str] = """
     Proof { height: 1fr; background: $surface; }
     Proof #sentence { height: auto; max-height: 6; padding: 0 1; }
+    Proof #legend { height: auto; max-height: 3; padding: 0 1; color: $text-muted; }
     Proof #film { height: 1fr; layout: vertical; }
     Proof #film Listing { height: 1fr; }
     Proof #side { height: 30%; min-height: 5; }
     Proof #heading { height: auto; max-height: 3; padding: 0 1; background: $panel; text-style: bold; }
     Proof #known { height: 1fr; padding: 0 1; }
     Proof.-wide #film { layout: horizontal; border-top: solid $panel; }
-    Proof.-wide #film Listing { width: 3fr; }
-    Proof.-wide #side { width: 2fr; height: 1fr; }
+    Proof.-wide #side { width: 1fr; height: 1fr; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  Textual's word
         super().__init__(id=id)
         self._walk: Walk | None = None
         self._playing: Timer | None = None
+        self._speed = USUAL_SPEED
+        self._stopped = False                    # where we are is where what was played stopped
 
     def compose(self) -> ComposeResult:
         yield Static(id="sentence", markup=False)
+        yield Static(id="legend", markup=False)
         with Vertical(id="film"):
             yield Listing()
             with Vertical(id="side"):
@@ -84,6 +96,7 @@ class Proof(Vertical):
         if proof is self.shown:
             return
         self.stop()
+        self._stopped = False
         self._walk = Walk(proof)
         palette = palette_of(self.app)
         style = palette.good if proof.verdict == "accept" else palette.bad
@@ -93,21 +106,46 @@ class Proof(Vertical):
         notes = {at: f"{FAILING} {need(proof)}"} if at is not None else {}
         self.listing.show(proof.lines, marks(proof), at, notes)
         self.listing.go(self._walk.at)
+        self._share()
         self._show_known()
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Offer what there is something to do with."""
-        if action in ("cause", "failing"):
+        if action in ("along", "failing"):
             return self.shown is not None and self.shown.instruction is not None
         return True
 
     def on_resize(self) -> None:
         """Lay both side by side where there is room, and what is known one thing a line there."""
         self.set_class(self.size.width >= WIDE, "-wide")
+        self._share()
         self._show_known()
 
+    def _share(self) -> None:
+        """Side by side, give instructions and their source what they take, at least half; the rest is for the other."""
+        width = self.size.width
+        wide = min(max(self.listing.widest, width // 2), width - LEAST_SIDE)
+        self.listing.styles.width = wide if self.has_class("-wide") else "1fr"
+
+    def _show_legend(self) -> None:
+        """Say what marks mean; while the proof is played, and where it has stopped, at which step it is."""
+        walk = self._walk
+        if walk is None:
+            return
+        at = f"step {count(walk.step_number)}/{count(walk.steps)}"
+        if self._playing is not None:
+            text = f"▶ {at}, {self._speed} a second:  + faster  - slower  any other key stops"
+        elif self._stopped:
+            text = f"■ {at}:  P plays the proof from its beginning"
+        else:
+            text = legend(walk.proof, keys=self.has_class("-wide"))
+        told = self.query_one("#legend", Static)
+        told.update(text)
+        told.display = bool(text)
+
     def _show_known(self) -> None:
+        self._show_legend()
         walk = self._walk
         if walk is None:
             return
@@ -115,11 +153,13 @@ class Proof(Vertical):
         between = "\n" if self.has_class("-wide") else "   "
         text = Text()
         for index, each in enumerate(walk.known()):
-            whole = each.value.replace(" ", HARD_BLANK) if len(each.value) <= WHOLE else each.value
+            name, value = f"{each.name} ", each.value
+            if len(name + value) <= WHOLE:
+                name, value = name.replace(" ", HARD_BLANK), value.replace(" ", HARD_BLANK)
             text.append(between if index else "")
             text.append(FRESH if each.fresh else " ", style="bold")
-            text.append(f"{each.name} ", style="bold" if each.fresh else "dim")
-            text.append(whole, style="bold" if each.fresh else "")
+            text.append(name, style="bold" if each.fresh else "dim")
+            text.append(value, style="bold" if each.fresh else "")
         self.query_one("#known Static", Static).update(text)
 
     # ---- go through it
@@ -128,22 +168,24 @@ class Proof(Vertical):
     def _moved(self, message: Listing.Moved) -> None:
         message.stop()
         if self._walk is not None and message.instruction != self._walk.at:
+            self._stopped = False
             self._walk.go(message.instruction)
             self._show_known()
 
     def action_turn(self, by: int) -> None:
         """Show another look at the same instruction."""
         if self._walk is not None:
+            self._stopped = False
             self._walk.turn(by)
             self._show_known()
 
-    def action_cause(self, by: int) -> None:
-        """Go along the instructions that made what there is."""
-        to = self._walk.cause(by) if self._walk is not None else None
-        if to is None:
-            self.notify("the cause goes no further", timeout=2)
-        else:
+    def action_along(self, by: int) -> None:
+        """Go along the instructions that decided the refused value: away from the refused one, or (-1) towards it."""
+        to = self._walk.along(by) if self._walk is not None else None
+        if to is not None:
             self.listing.go(to)
+        else:
+            self.notify("the slice begins here" if by > 0 else "this is the refused instruction", timeout=2)
 
     def action_failing(self) -> None:
         """Go to the instruction that could not be proved."""
@@ -154,19 +196,27 @@ class Proof(Vertical):
         """Play the proof from its beginning."""
         if self._walk is not None:
             self._walk.rewind()
+            self._run()
             self._follow()
-            self._playing = self.set_interval(1 / STEPS, self._step)
 
     def stop(self) -> None:
         """Stop what is played."""
         if self._playing is not None:
             self._playing.stop()
             self._playing = None
+            self._stopped = True
+            self._show_legend()
+
+    def _run(self) -> None:
+        if self._playing is not None:
+            self._playing.stop()
+        self._playing = self.set_interval(1 / self._speed, self._step)
 
     def _step(self) -> None:
         if self._walk is None or not self._walk.step():
             self.stop()
-        self._follow()
+        else:
+            self._follow()
 
     def _follow(self) -> None:
         if self._walk is not None:
@@ -174,7 +224,14 @@ class Proof(Vertical):
             self._show_known()
 
     def on_key(self, event: events.Key) -> None:
-        """Any key stops what is played, and does nothing else."""
-        if self._playing is not None:
+        """While it is played, + and - change how fast; any other key stops it, and does nothing else."""
+        if self._playing is None:
+            return
+        event.stop()
+        by = FASTER.get(event.key)
+        if by is None:
             self.stop()
-            event.stop()
+        else:
+            self._speed = SPEEDS[min(max(SPEEDS.index(self._speed) + by, 0), len(SPEEDS) - 1)]
+            self._run()
+            self._show_legend()

@@ -216,7 +216,8 @@ class FakeHost:
 
     def attach(self, program_id: int, source: str) -> LinkInfo:
         self._ask("attach", program_id, source)
-        return LinkInfo(6, program_id, "on_enter", "calls", source, 0, 0)
+        overlaps = ("syscall:read:enter",) if source == "syscall:*:enter" else ()
+        return LinkInfo(6, program_id, "on_enter", "calls", source, 0, 0, overlaps=overlaps)
 
     def detach(self, link_id: int) -> None:
         self._ask("detach", link_id)

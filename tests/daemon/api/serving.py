@@ -19,7 +19,8 @@ from tracerd.daemon.api.settings import ControlSettings
 from tracerd.daemon.client import Client, connect
 
 STATUS: dict[str, object] = {
-    "version": "0.1.0", "pid": 7, "config": "/etc/tracerd/tracerd.toml", "uptime_s": 5.0,
+    "version": "0.1.0", "pid": 7, "config": "/etc/tracerd/tracerd.toml",
+    "state_dir": "/var/lib/tracerd", "uptime_s": 5.0,
     "ready": False, "reasons": ["map 'counts' is full"], "notes": ["one"],
     "probes": [{"name": "calls", "origin": "config", "description": "", "programs": [1]}],
     "programs": [], "maps": [], "links": [], "sources": [],

@@ -21,6 +21,7 @@ _ELEMENT_BYTES = {
     "__u32": 4, "long": 8, "unsigned long": 8, "u64": 8, "__u64": 8,
 }  # fmt: skip
 _DYNAMIC = re.compile(r"^__(?:data|rel)_loc ")
+_SYSCALL = re.compile(r"sys_(?P<side>enter|exit)_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +128,18 @@ def list_events(root: Path) -> tuple[tuple[str, str], ...]:
 
 
 def _unknown(root: Path, category: str, name: str) -> str:
-    valid = [f"{known}:{event}" for known, event in list_events(root)]
-    same = [event for event in valid if event.startswith(f"{category}:")]
-    near = difflib.get_close_matches(f"{category}:{name}", same or valid, 1, cutoff=0.5)
-    hint = f"; did you mean 'tracepoint:{near[0]}'?" if near else "; `tracerd list 'tracepoint:*'` shows them"
-    return f"this kernel has no such tracepoint{hint}"
+    """Return what was wrong, with the name that was probably meant; a system call's is that of `syscall:`."""
+    known = list_events(root)
+    shapes = "tracepoint:*"
+    side = _SYSCALL.match(name) if category == "syscalls" else None
+    if side is not None:
+        calls = [event[side.end() :] for group, event in known if group == category and event.startswith(side[0])]
+        near = difflib.get_close_matches(name[side.end() :], calls, 1)
+        meant, shapes = [f"syscall:{call}:{side['side']}" for call in near], "syscall:*"
+    else:
+        valid = [f"{group}:{event}" for group, event in known]
+        same = [event for event in valid if event.startswith(f"{category}:")]
+        near = difflib.get_close_matches(f"{category}:{name}", same or valid, 1, cutoff=0.5)
+        meant = [f"tracepoint:{each}" for each in near]
+    hint = f"did you mean {meant[0]!r}?" if meant else f"`tracerd list '{shapes}'` shows them"
+    return f"this kernel has no such tracepoint; {hint}"
