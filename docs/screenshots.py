@@ -12,7 +12,7 @@ sys.path.insert(0, str(HERE.parent))
 from tests.tui.piloted import screen_text  # noqa: E402  only now is it found
 from tests.tui.playing import SCENES, Player, played  # noqa: E402
 
-STEPS, SIZE = 20, (132, 38)
+STEPS, SIZE = 15, (132, 38)
 PICTURES = {"overview": "top", "picture": "top-histogram", "program": "top-program", "rejection": "top-rejection",
             "events": "top-events"}  # fmt: skip
 """Scene -> file."""

@@ -16,6 +16,10 @@ Column = npt.NDArray[np.generic]
 Bytes = npt.NDArray[np.uint8]
 
 
+HELPING = "also taken, to tell process events"
+"""The `via` of events that no program asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """One event's balance, in events. `produced` and `lost` come from the producer, never from what was delivered."""

@@ -12,7 +12,7 @@ import numpy as np
 from tests.tui.feeds import made_feed
 from tests.tui.seeing import seen_after
 from tracerd.daemon.feed import ExporterInfo
-from tracerd.snapshot import Ledger, Meaning, Table
+from tracerd.snapshot import HELPING, Ledger, Meaning, Table
 from tui.model import exports, programs, sources
 from tui.model.rows import Field, sheet_of_rows
 from tui.model.seen import Seen
@@ -169,3 +169,13 @@ def test_json_has_plain_numbers_hex_and_lists() -> None:
     assert json.loads(as_json(sheet_of(table), np.array([], np.intp), 0)) == {**document, "taken": None, "rows": []}
     assert found[0] == {"x": 1.5, "raw": "01ff", "slots": [1] * 9}
     assert found[1]["x"] is None
+
+
+def test_an_event_that_helps_others_needs_no_program() -> None:
+    """Its row has none, and is not taken for one whose program was detached."""
+    seen = seen_after(made_feed())
+    assert seen.moment is not None
+    ledger = {**seen.moment.ledger, "tracepoint:a:b": Ledger(5, 5, via=HELPING), "tracepoint:a:c": Ledger(5, 5)}
+    seen.moment = replace(seen.moment, ledger=ledger)
+    told = {row["event"]: row["programs"] for row in rows(sources.sources(seen))}
+    assert (told["tracepoint:a:b"], told["tracepoint:a:c"]) == ("", sources.DETACHED)

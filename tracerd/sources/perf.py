@@ -20,7 +20,7 @@ from tracerd.linux.cpus import cpu_slots, online
 from tracerd.linux.perf import refusal
 from tracerd.linux.tracefs import tracefs
 from tracerd.native import ffi, lib
-from tracerd.snapshot import Ledger
+from tracerd.snapshot import HELPING, Ledger
 from tracerd.sources.base import Buffers, LinkRequest, Pause
 from tracerd.sources.perf_events import PerfEvents
 from tracerd.sources.perf_process import ProcessEvents, is_process_event
@@ -246,7 +246,7 @@ class PerfSource:
         """Return the rows of the tracepoints that only help to make process events."""
         shown = set(self.events.named.values())
         return {
-            name: self.events.ledger(tracepoint, via="also taken, to tell process events")
+            name: self.events.ledger(tracepoint, via=HELPING)
             for name, tracepoint in processes.helpers().items()
             if tracepoint not in shown
         }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from mmap import PAGESIZE
 
 from tracerd.daemon.feed import LinkInfo, Look, SourceInfo
-from tracerd.snapshot import Ledger
+from tracerd.snapshot import HELPING, Ledger
 from tracerd.views.format import count, counted, size
 from tracerd.views.losses import pages_for
 from tui.model.rows import Field, sheet_of_rows
@@ -55,7 +55,7 @@ def _rows(seen: Seen) -> Iterator[tuple[object, ...]]:
             now.delivered,
             now.filtered,
             now.produced,
-            ", ".join(f"{link.probe}/{link.name}" for link in links_on(look, event)) or _nobody(seen, event),
+            ", ".join(f"{link.probe}/{link.name}" for link in links_on(look, event)) or _nobody(seen, event, now),
             now.via,
         )
 
@@ -76,9 +76,14 @@ def detached_from(seen: Seen, event: str) -> list[tuple[str, str]]:
     return [(name, f"{_roughly(now - at)} ago") for (on, name), at in seen.detached.items() if on == event]
 
 
-def _nobody(seen: Seen, event: str) -> str:
+def helps(ledger: Ledger) -> bool:
+    """True for events that no program asked for: others are told from them, as `via` says."""
+    return ledger.via == HELPING
+
+
+def _nobody(seen: Seen, event: str, ledger: Ledger) -> str:
     gone = detached_from(seen, event)
-    return f"{DETACHED}, detached {gone[-1][1]}" if gone else DETACHED
+    return "" if helps(ledger) else f"{DETACHED}, detached {gone[-1][1]}" if gone else DETACHED
 
 
 def since_lost(seen: Seen, event: str) -> str:

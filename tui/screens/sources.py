@@ -77,7 +77,7 @@ counts stay in the balance.
             told.append(("source", model.buffers(source)))
         if ledger.via:
             told.append(("via", ledger.via))
-        told += self._who_runs(event)
+        told += self._who_runs(event, helps=model.helps(ledger))
         quiet = model.since_lost(self.top.seen, event)
         for what, way_out in model.advice(look, event, ledger):
             first, *more = way_out.splitlines()
@@ -85,8 +85,8 @@ counts stay in the balance.
             told += [("", each) for each in more]
         facts.show(told)
 
-    def _who_runs(self, event: str) -> list[tuple[str, str]]:
-        """Return the programs on an event, each with why it runs twice on some."""
+    def _who_runs(self, event: str, *, helps: bool) -> list[tuple[str, str]]:
+        """Return the programs on an event, each with why it runs twice on some. None need run on one that `helps`."""
         links = model.links_on(self.top.seen.look, event)
         told = []
         for link in links:
@@ -96,7 +96,9 @@ counts stay in the balance.
         for name, ago in model.detached_from(self.top.seen, event):
             again = "; a attaches it again" if name in loaded else ""
             told.append(("· detached", f"{name}, {ago}: what it counted stays in the balance{again}"))
-        return told or [("runs", f"{model.DETACHED}: what was counted stays in the balance; a attaches a program")]
+        if not told and not helps:
+            told.append(("runs", f"{model.DETACHED}: what was counted stays in the balance; a attaches a program"))
+        return told
 
     def _event(self) -> tuple[str, Ledger | None]:
         moment, row = self.top.seen.moment, self.query_one(Grid).cursor_values

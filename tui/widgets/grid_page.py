@@ -162,7 +162,7 @@ def header(page: Page, order: Order | None, width: int) -> Line:
 
 def _mark(hidden: int, width: int) -> str:
     """Return what says how many columns are hidden on the right."""
-    return f" {hidden} more ›" if width >= SPACIOUS else f" ›{hidden} "
+    return f" {hidden} more › " if width >= SPACIOUS else f" ›{hidden} "
 
 
 def lines(page: Page, width: int) -> list[Line]:
