@@ -186,7 +186,9 @@ static int32_t make_room(struct tr_etl *etl)
         return 0;
     etl->packed = malloc(etl->packed_size);
     etl->huffman = malloc(sizeof *etl->huffman);
-    return etl->packed && etl->huffman ? 0 : TR_ETL_NO_MEMORY;
+    if (!etl->packed || !etl->huffman)
+        return TR_ETL_NO_MEMORY;
+    return tr_etl_settle_format(etl);
 }
 
 int32_t tr_etl_index(struct tr_etl *etl)

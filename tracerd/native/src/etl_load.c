@@ -3,6 +3,8 @@
 
 #include "etl_parts.h"
 
+#define FORMAT_TRIES 8u
+
 static uint32_t decompress_as(uint32_t format, const struct tr_packed *packed, struct tr_huffman *huffman)
 {
     switch (format) {
@@ -13,39 +15,73 @@ static uint32_t decompress_as(uint32_t format, const struct tr_packed *packed, s
     }
 }
 
-/* The field that tells the format is the header buffer's state in other files, where 3 is "flushed" as well as XPRESS. So
-   a buffer that is not of the format told is tried as the others, and what fits is believed from then on: bytes of one
-   format do not by chance make all that is expected as another. */
-static uint32_t decompress(struct tr_etl *etl, const struct tr_packed *packed)
+/* Returns the format in which all that is expected can be made, the one told if it can; 0 if there is none. Bytes of one
+   format do not by chance make all of it as another. */
+static uint32_t format_of(const struct tr_etl *etl, const struct tr_packed *packed)
 {
     uint32_t told = etl->facts.compression;
 
     if (decompress_as(told, packed, etl->huffman) == packed->room)
-        return packed->room;
-    for (uint32_t format = TR_LZNT1; format <= TR_XPRESS_HUFF; format++) {
-        if (format == told || decompress_as(format, packed, etl->huffman) != packed->room)
-            continue;
-        etl->facts.compression = format;
-        return packed->room;
-    }
-    return decompress_as(told, packed, etl->huffman);
+        return told;
+    for (uint32_t format = TR_LZNT1; format <= TR_XPRESS_HUFF; format++)
+        if (format != told && decompress_as(format, packed, etl->huffman) == packed->room)
+            return format;
+    return 0;
 }
 
-static uint32_t load_packed(struct tr_etl *etl, const struct tr_etl_buffer *buffer, uint8_t *to)
+/* Of a damaged buffer, what comes before the damage is made. */
+static uint32_t decompress(const struct tr_etl *etl, const struct tr_packed *packed)
+{
+    return format_of(etl, packed) ? packed->room : decompress_as(etl->facts.compression, packed, etl->huffman);
+}
+
+static struct tr_packed read_packed(const struct tr_etl *etl, const struct tr_etl_buffer *buffer, uint8_t *to)
 {
     int64_t got = tr_etl_read(etl->fd, etl->packed, buffer->stored, buffer->offset + TR_ETL_BUFFER_HEADER);
-    struct tr_packed packed = {
+
+    return (struct tr_packed){
         .in = etl->packed,
         .in_size = got < 0 ? 0 : (uint32_t)got,
         .out = to + TR_ETL_BUFFER_HEADER,
         .room = buffer->end - TR_ETL_BUFFER_HEADER,
     };
+}
+
+static uint32_t load_packed(const struct tr_etl *etl, const struct tr_etl_buffer *buffer, uint8_t *to)
+{
+    struct tr_packed packed = read_packed(etl, buffer, to);
 
     return packed.in_size ? TR_ETL_BUFFER_HEADER + decompress(etl, &packed) : 0;
 }
 
-uint32_t tr_etl_load(struct tr_etl *etl, const struct tr_etl_buffer *buffer, uint8_t *to, struct tr_etl_damage *damage,
-                     bool *cut)
+/* The field that tells the format is the header buffer's state in other files, where 3 is "flushed" as well as XPRESS. So
+   the first buffers that are sound have the last word. */
+int32_t tr_etl_settle_format(struct tr_etl *etl)
+{
+    for (uint32_t i = 0, tried = 0; i < etl->count && tried < FORMAT_TRIES; i++) {
+        const struct tr_etl_buffer *buffer = &etl->buffers[i];
+        uint8_t *to = buffer->stored ? malloc(buffer->end) : NULL;
+        struct tr_packed packed;
+        uint32_t format;
+
+        if (!buffer->stored)
+            continue;
+        if (!to)
+            return TR_ETL_NO_MEMORY;
+        packed = read_packed(etl, buffer, to);
+        format = format_of(etl, &packed);
+        free(to);
+        tried++;
+        if (format) {
+            etl->facts.compression = format;
+            return 0;
+        }
+    }
+    return 0;
+}
+
+uint32_t tr_etl_load(const struct tr_etl *etl, const struct tr_etl_buffer *buffer, uint8_t *to,
+                     struct tr_etl_damage *damage, bool *cut)
 {
     uint32_t end;
 

@@ -134,8 +134,11 @@ int32_t tr_etl_index(struct tr_etl *etl);
 
 /* Read a buffer into `to`, decompressed. Returns its valid end: less than indexed if it is damaged or the file shrank;
    *cut tells that, or that the index counted it, and `damage` has it. */
-uint32_t tr_etl_load(struct tr_etl *etl, const struct tr_etl_buffer *buffer, uint8_t *to, struct tr_etl_damage *damage,
-                     bool *cut);
+uint32_t tr_etl_load(const struct tr_etl *etl, const struct tr_etl_buffer *buffer, uint8_t *to,
+                     struct tr_etl_damage *damage, bool *cut);
+
+/* Find out how the buffers are compressed. Returns 0 or TR_ETL_NO_MEMORY. */
+int32_t tr_etl_settle_format(struct tr_etl *etl);
 
 /* The CPU that programs see: one beyond all real ones for a number that the machine cannot have had. */
 uint32_t tr_etl_cpu(const struct tr_etl_facts *facts, uint32_t cpu);
