@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz [-s SECONDS] [--seed N] [--only NAME]`: what the tests do with fixed seeds, with new ones and for longer."""
+"""`python -m tests.fuzz [-s SECONDS] [--seed N] [--only NAME]`: what the tests do, with new seeds and for longer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import random
 import sys
 
 from tests.fuzz import engines, etl, map_files, recordings, verifier
-
 
 _FUZZERS = {
     "engines": engines.fuzz,

@@ -1,4 +1,4 @@
-"""Fuzz the walker of recordings and the decompressors: libFuzzer, guided by coverage, under address and UB sanitizers."""
+"""Fuzz the walker of .etl recordings and its decompressors: libFuzzer, guided by coverage, under sanitizers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What real recordings hold besides full buffers in order: circular files, room never used, older headers, joined files."""
+"""What real recordings hold besides full buffers in order: circular files, unused room, older headers, joined files."""
 
 from __future__ import annotations
 
@@ -203,8 +203,8 @@ def test_every_byte_of_a_damaged_file_is_accounted_for(tmp_path: Path, whole: tu
     """Sound buffers, skipped, unused and torn bytes make up the file."""
     data = whole[0]
     path = tmp_path / "patched.etl"
-    path.write_bytes(data[: 2 * BUFFER] + b"\xa5" * 800 + data[2 * BUFFER : 4 * BUFFER] + bytes(2048) + data[4 * BUFFER :]
-                     + data[BUFFER : BUFFER + 300])
+    start, middle, end = data[: 2 * BUFFER], data[2 * BUFFER : 4 * BUFFER], data[4 * BUFFER :]
+    path.write_bytes(start + b"\xa5" * 800 + middle + bytes(2048) + end + data[BUFFER : BUFFER + 300])
     source = EtlSource(path)
     facts = source.facts()
     source.close()

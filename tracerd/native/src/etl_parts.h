@@ -85,9 +85,19 @@ struct tr_etl_lane {
     struct tr_etl_event event;
 };
 
+/* The clock, prepared: an event's time without a division. */
+struct tr_etl_pace {
+    int64_t start_ns;                /* unix time */
+    uint64_t frequency;
+    uint64_t limit;                  /* more ticks than this are for the slow way; 0: all are */
+    uint64_t whole, part;            /* ns per tick, and the part below one in 64 bits */
+    double inverse;
+};
+
 struct tr_etl {
     int fd;
     struct tr_etl_facts facts;
+    struct tr_etl_pace pace;
     struct tr_etl_buffer *buffers;
     uint32_t count;                  /* of buffers */
     struct tr_etw_matcher *matcher;  /* the caller's */
@@ -147,6 +157,12 @@ uint32_t tr_etl_cpu(const struct tr_etl_facts *facts, uint32_t cpu);
 struct tr_etl_threads *tr_etl_threads_new(uint32_t cpus);
 void tr_etl_threads_free(struct tr_etl_threads *threads);
 void tr_etl_attribute(struct tr_etl_threads *threads, struct tr_etl_event *event, uint32_t cpu);
+
+void tr_etl_set_pace(struct tr_etl_pace *pace, const struct tr_etl_facts *facts);
+
+/* The same as tr_etl_unix_ns and tr_etl_clock_ns. */
+int64_t tr_etl_event_unix_ns(const struct tr_etl *etl, int64_t ticks);
+int64_t tr_etl_event_clock_ns(const struct tr_etl *etl, int64_t ticks);
 
 /* Hand an event to the programs of its names. */
 void tr_etl_deliver(struct tr_etl *etl, const struct tr_etl_event *event, uint32_t cpu, struct tr_run *run);

@@ -143,6 +143,7 @@ int32_t tr_etl_begin(struct tr_etl *etl)
     etl->heap = calloc(lanes + 1, sizeof *etl->heap);
     etl->threads = tr_etl_threads_new(etl->facts.cpus);
     etl->damage = etl->facts.damage;
+    tr_etl_set_pace(&etl->pace, &etl->facts);
     if (!etl->lanes || !etl->heap || !etl->threads || tr_etw_prepare(etl->matcher))
         return TR_ETL_NO_MEMORY;
     error = make_lanes(etl);
@@ -168,7 +169,7 @@ void tr_etl_set_ticks(struct tr_etl *etl, struct tr_ticks *ticks)
 /* Let the intervals catch up with an event. Returns whether any was due: that may have taken a while. */
 static bool tick(struct tr_etl *etl, const struct tr_etl_event *event, struct tr_run *run)
 {
-    int64_t ns = tr_etl_clock_ns(&etl->facts, event->ticks);
+    int64_t ns = tr_etl_event_clock_ns(etl, event->ticks);
     uint64_t now_ns = ns < 0 ? 0 : (uint64_t)ns;
 
     if (now_ns < etl->ticks_due)
