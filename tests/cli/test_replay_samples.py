@@ -41,7 +41,7 @@ def provider(row: dict[str, Any]) -> str:
 @needs_samples
 @pytest.mark.parametrize("row", ROWS)
 def test_a_program_counts_what_others_found(row: dict[str, Any], tmp_path: Path) -> None:
-    """By header kind and by provider, compressed or not; the ledger has every event, no damage, and what the recorder lost."""
+    """By header kind and by provider, compressed or not; the ledger has it all, and no damage."""
     path = SAMPLES / row["file"]
     document = counted(path, tmp_path)
     kinds = {str(each["key"]): each["value"] for each in document["tables"]["kinds"] if each["value"]}

@@ -31,7 +31,7 @@ bool tr_etl_read_header(const uint8_t *at, struct tr_etl_header *header)
     header->packed = header->flags & FLAG_COMPRESSED;
     if (header->size < TR_ETL_BUFFER_HEADER || header->size > TR_ETL_MAX_BUFFER || header->type > LAST_BUFFER_TYPE)
         return false;
-    return header->packed ? header->end <= TR_ETL_MAX_BUFFER : header->size % 8 == 0;
+    return !header->packed || header->end <= TR_ETL_MAX_BUFFER;
 }
 
 bool tr_etl_blank(const uint8_t *at, uint32_t size)
@@ -73,7 +73,7 @@ static bool certain(const struct tr_etl *etl, const uint8_t *bytes, uint64_t off
 /* Look at the `size` bytes read from `offset`. Returns how many of them come before a buffer; all if there is none. */
 static uint32_t search(const struct tr_etl *etl, const uint8_t *bytes, uint32_t size, uint64_t offset)
 {
-    /* Uncompressed buffers have sizes of a multiple of 8. */
+    /* Sessions write buffers of a multiple of 8 bytes; compressed ones have any size. */
     uint32_t step = tr_etl_compressed(&etl->facts) ? 1 : 8;
 
     for (uint32_t at = 0; at + LOOK <= size; at += step)
