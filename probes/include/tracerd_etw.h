@@ -5,7 +5,7 @@
 #include "tracerd.bpf.h"
 
 #define ETW_NO_HOOK 0xffffffffu	/* not an event of a kernel group */
-#define ETW_NO_TASK 0xffffffffu	/* the header has no process or thread (PERFINFO) */
+#define ETW_NO_TASK 0xffffffffu	/* process or thread not known: no header, no CSwitch told */
 
 /* Header kinds (TRACE_HEADER_TYPE_*), in `kind`. */
 enum {

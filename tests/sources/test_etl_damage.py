@@ -70,8 +70,6 @@ def test_a_cut_inside_the_data_counts_as_one_bad_buffer(tmp_path: Path) -> None:
         (0x00, struct.pack("<I", 0)),                    # no size
         (0x00, struct.pack("<I", 0x47)),                 # smaller than its own header
         (0x00, struct.pack("<I", 0xFFFFFFF8)),           # larger than anything
-        (0x28, struct.pack("<H", 3)),                    # a CPU the machine did not have
-        (0x28, struct.pack("<H", 0xFFFF)),
         (0x34, struct.pack("<H", 0x60)),                 # compressed in a file that is not
         (0x36, struct.pack("<H", 8)),                    # no such type
     ],
@@ -92,6 +90,21 @@ def test_a_senseless_buffer_header_costs_that_buffer_only(tmp_path: Path, offset
     assert counts.events == whole.events - in_buffer
     assert (counts.bad_buffers, counts.buffers) == (1, whole.buffers)
     assert len(walk(path)) == counts.events
+
+
+def test_a_cpu_the_machine_did_not_have_costs_nothing(tmp_path: Path) -> None:
+    """Some recorders say too few processors: small numbers are believed, large ones share a CPU behind all others."""
+    path = tmp_path / "cpus.etl"
+    data = bytearray(sound(path))
+    whole = count(path).events
+    at = list(buffer_offsets(data))[3]
+    for claimed, cpus in ((3, 4), (63, 64), (64, 65), (0xFFFF, 65)):
+        data[at + 0x28 : at + 0x2A] = struct.pack("<H", claimed)
+        path.write_bytes(data)
+        seen = walk(path)
+        assert len(seen) == whole
+        assert max(each.run_cpu for each in seen) == cpus - 1
+        assert count(path).bad_buffers == 0
 
 
 def damage_marker(data: bytearray, at: int) -> None:

@@ -170,6 +170,25 @@ def test_clocks_become_unix_time_and_time_since_boot(
     assert seen.now_ns == now_ns
 
 
+_ODD = [1, 2, 3, 3_117_777, 10_000_000, (1 << 32) - 5, 1 << 32]
+FREQUENCIES = st.one_of(st.integers(1, 1 << 33), st.sampled_from(_ODD))
+
+
+@settings(max_examples=150, deadline=None)
+@given(frequency=FREQUENCIES, times=st.lists(st.tuples(st.integers(0, 1 << 32), st.integers(0, 1 << 33)), min_size=2))
+def test_times_are_exact_at_any_frequency(
+    tmp_path_factory: pytest.TempPathFactory, frequency: int, times: list[tuple[int, int]]
+) -> None:
+    """Every time is the floor of the exact one, from the first tick to 130 years on."""
+    path = tmp_path_factory.mktemp("etl") / "made.etl"
+    start, *ticks = sorted(min(seconds * frequency + part % frequency, 1 << 62) for seconds, part in times)
+    with EtlWriter(path, frequency=frequency, start_ticks=start, start_ns=10**18) as writer:
+        for each in ticks:
+            writer.system_event(each, 0x0301)
+    expected = [(10**18 + (each - start) * 10**9 // frequency, each * 10**9 // frequency) for each in ticks]
+    assert [(seen.time_ns, seen.now_ns) for seen in events_of(path)] == expected
+
+
 def test_a_system_time_clock_is_unix_time_in_both(tmp_path: Path) -> None:
     """With clock 2 timestamps are FILETIMEs, so the programs' clock is unix time, too."""
     path = tmp_path / "made.etl"

@@ -83,22 +83,18 @@ def vm(as_json: bool = False) -> None:
 @json_option
 def events(as_json: bool = False, source: Path | None = None) -> None:
     """What tracing adds to a system call: untraced, tracerd, and bpftrace where it is installed."""
-    from tracerd.bench import recordings, tracing
+    from tracerd.bench import etl, recordings, tracing
     from tracerd.bench.events import render, to_json
 
-    if source is not None and is_trec(source):
-        _print_recordings(recordings.replay(source), as_json)
-        return
     if source is None:
         rows = tracing.live()
         print_json(to_json(rows)) if as_json else click.echo(render(rows))
         return
-    recorded = tracing.recorded(source)
-    if as_json:
-        print_json({"rows": recorded})
+    if is_trec(source):
+        _print_recordings(recordings.replay(source), as_json)
         return
-    for row in recorded:
-        click.echo(f"{row['what']:<14}{row['ns_per_event']:>8} ns per event {row['events_per_s']:>14,} events/s")
+    recorded = etl.recorded(source)
+    print_json({"rows": [row.to_json() for row in recorded]}) if as_json else click.echo(etl.render(recorded))
 
 
 @command.command("record")

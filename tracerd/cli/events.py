@@ -11,7 +11,7 @@ from rich.table import Table
 from tracerd.cli import events_trec
 from tracerd.cli.output import json_option, print_json, text_console
 from tracerd.errors import NotSupported
-from tracerd.sources.etl import EtlFacts, EtlSource, EventCounts
+from tracerd.sources.etl import EtlFacts, EtlSource, EventCounts, describe_damage
 from tracerd.sources.etl_names import provider_name
 from tracerd.sources.trec.reader import is_trec
 from tracerd.views.format import count, size
@@ -48,12 +48,14 @@ def _print(name: str, facts: EtlFacts, counts: EventCounts) -> None:
     seconds = max(facts.end_ns - facts.start_ns, 0) / 1e9
     console.print(
         f"{name}: {size(facts.file_bytes)}, Windows {facts.os_version}, {facts.processors} CPUs, "
-        f"{seconds:.1f} s, clock {facts.clock}"
+        f"{seconds:.1f} s, clock {facts.clock}{f', {facts.compression}' if facts.compression else ''}"
     )
     console.print(
         f"{count(counts.events)} events in {count(counts.buffers)} buffers, {counts.bad_buffers} bad, "
         f"{count(counts.lost)} events lost by the recorder"
     )
+    if counts.bad_buffers:
+        console.print(describe_damage(counts.damage), style="bold red")
     grid = Table(box=None, pad_edge=False, header_style="bold")
     grid.add_column("events", justify="right")
     grid.add_column("provider or hook")

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from tracerd import clock
-from tracerd.errors import NotSupported, RunError, SourceError
+from tracerd.errors import RunError, SourceError
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, ledger
@@ -25,6 +25,15 @@ from tracerd.sources.names import parse_attach
 from tracerd.sources.ticks import RECORDED_CATCH_UP, Ticks, new_run, take_printed
 
 _COMPRESSIONS = {2: "LZNT1", 3: "XPRESS", 4: "XPRESS_HUFF"}
+DAMAGE = {
+    "headers": "skipped, the header makes no sense",
+    "torn": "cut off by the end of the file",
+    "packed": "ending in compressed bytes that make no sense",
+    "events": "ending in an event that makes no sense",
+    "gone": "cannot be read",
+}
+"""What can be wrong with a buffer: the fields of the native `struct tr_etl_damage`, in words."""
+
 _CLOCKS = {1: "qpc", 2: "system", 3: "cycles"}
 _ROWS = 73728                                 # every hook and as many providers as the core keeps apart
 _SEED = 0x7472616365726400                    # of get_prandom_u32: replays give the same numbers
@@ -48,6 +57,10 @@ class EtlFacts:
     buffers: int                 # found, bad ones included
     buffers_written: int         # as the header says
     bad_buffers: int             # skipped (senseless header) or cut off by the end of the file
+    compression: str             # "" | "LZNT1" | "XPRESS" | "XPRESS_HUFF"
+    compressed_buffers: int
+    skipped_bytes: int           # of buffers whose header makes no sense
+    unused_bytes: int            # zeros where buffers could be: room that was never used
     torn_bytes: int              # of a last buffer that was cut off
     events_lost: int
     buffers_lost: int
@@ -63,6 +76,7 @@ class EventCounts:
     lost: int
     by_header: Mapping[str, int]
     by_provider: Mapping[str, int]
+    damage: Mapping[str, int]    # the bad buffers by what is wrong with them: DAMAGE names them
 
     def to_json(self) -> dict[str, object]:
         """Return the shape of `events --count --json`."""
@@ -73,6 +87,7 @@ class EventCounts:
             "lost": self.lost,
             "by_header": dict(self.by_header),
             "by_provider": dict(self.by_provider),
+            "damage": dict(self.damage),
         }
 
 
@@ -81,7 +96,6 @@ class EtlSource:
 
     Raises:
         SourceError: the file cannot be read or is not an ETW recording.
-        NotSupported: its buffers are compressed.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -129,7 +143,11 @@ class EtlSource:
             buffer_size=f.buffer_size,
             buffers=f.buffers,
             buffers_written=f.buffers_written,
-            bad_buffers=f.bad_buffers,
+            bad_buffers=f.damage.headers + f.damage.torn,
+            compression=_COMPRESSIONS.get(f.compression, ""),
+            compressed_buffers=f.compressed_buffers,
+            skipped_bytes=f.skipped_bytes,
+            unused_bytes=f.unused_bytes,
             torn_bytes=f.torn_bytes,
             events_lost=f.events_lost,
             buffers_lost=f.buffers_lost,
@@ -145,13 +163,15 @@ class EtlSource:
         providers = dict(_row(rows[i]) for i in range(used))
         if counts.other:
             providers["other"] = counts.other
+        damage = _damage(counts.damage)
         return EventCounts(
             events=counts.events,
             buffers=self._facts.buffers,
-            bad_buffers=self._facts.bad_buffers + counts.damaged,
+            bad_buffers=sum(damage.values()),
             lost=self._facts.events_lost,
             by_header={str(kind): n for kind, n in enumerate(counts.by_header) if n},
             by_provider=dict(sorted(providers.items(), key=lambda item: (-item[1], item[0]))),
+            damage=damage,
         )
 
     def open(self, links: list[LinkRequest]) -> None:
@@ -190,7 +210,8 @@ class EtlSource:
         """Return each name's ledger, and that of the file for the events that no name asked for.
 
         The file's row holds what the recorder says it lost, one drop for every damaged or skipped buffer, and as
-        filtered the events without a program, so the rows add up to all that was recorded.
+        filtered the events without a program, so the rows add up to all that was recorded. `via` says what is wrong
+        with the damaged buffers.
         """
         raw: Any = ffi.new("struct tr_ledger *")
         ledgers = {**self._matcher.statistics()} if self._matcher else {}
@@ -198,8 +219,15 @@ class EtlSource:
             ledgers.update(self._ticks.statistics())
         lib.tr_etl_rest(self._live(), raw)
         whole = f"etl:{self.path}"
-        ledgers[whole] = ledgers[whole] + ledger(raw) if whole in ledgers else ledger(raw)
+        row = ledgers[whole] + ledger(raw) if whole in ledgers else ledger(raw)
+        ledgers[whole] = replace(row, via=describe_damage(self.damage()))
         return ledgers
+
+    def damage(self) -> Mapping[str, int]:
+        """Return the buffers that were damaged, as far as the walk has come, by what is wrong with them."""
+        raw: Any = ffi.new("struct tr_etl_damage *")
+        lib.tr_etl_damage(self._live(), raw)
+        return _damage(raw)
 
     @property
     def disorder(self) -> int:
@@ -239,10 +267,7 @@ def _open(path: Path) -> int:
         raise SourceError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _refusal(path: Path, facts: Any) -> SourceError | NotSupported:
-    if facts.error == lib.TR_ETL_COMPRESSED:
-        kind = _COMPRESSIONS.get(facts.compression, f"format {facts.compression}")
-        return NotSupported(f"compressed recording {path}", f"its buffers are {kind}-compressed, not yet read")
+def _refusal(path: Path, facts: Any) -> SourceError:
     if facts.error == lib.TR_ETL_READ:
         return SourceError(str(path), f"cannot be read: {os.strerror(facts.system_error)}")
     if facts.error == lib.TR_ETL_TOO_MANY:
@@ -250,6 +275,16 @@ def _refusal(path: Path, facts: Any) -> SourceError | NotSupported:
     if facts.error == lib.TR_ETL_NO_MEMORY:
         return SourceError(str(path), "no memory for its index")
     return SourceError(str(path), "is not an ETW recording: it does not start with a trace header event")
+
+
+def describe_damage(damage: Mapping[str, int]) -> str:
+    """Say what is wrong with the buffers that are not whole; "" if all are."""
+    found = [f"{number:,} {DAMAGE[cause]}" for cause, number in damage.items() if number]
+    return f"damaged buffers: {', '.join(found)}" if found else ""
+
+
+def _damage(raw: Any) -> dict[str, int]:
+    return {cause: int(getattr(raw, cause)) for cause in DAMAGE}
 
 
 def _row(row: Any) -> tuple[str, int]:

@@ -1,8 +1,9 @@
 /* ETW events, wherever they come from: what their programs see, and which program wants which event. */
 
 /* What an etw program sees: 96 bytes, the offsets of platforms/linux.py. Numbers are the event's, 0 where its header
-   kind has none; pid and tid are 0xffffffff where it has none (PERFINFO). Kernel events by hook carry the class GUID
-   of their group and classic events by class GUID carry the hook, where the group is a known one. */
+   kind has none; pid and tid are 0xffffffff where neither the header tells them nor, in a recording, the switches between
+   threads do (PERFINFO). Kernel events by hook carry the class GUID of their group and classic events by class GUID carry
+   the hook, where the group is a known one. */
 struct tr_etw_context {
     const uint8_t *data;             /* the event's payload: below 64 KiB, which the verifier relies on */
     const uint8_t *data_end;

@@ -3,6 +3,8 @@
 
 #define FILETIME_OF_1970 116444736000000000LL
 #define NS_PER_SECOND 1000000000LL
+#define SOON_FULL ((int64_t)1 << 62)
+#define EXACT_IN_DOUBLE ((uint64_t)1 << 52)
 
 static int64_t saturate(__int128 value)
 {
@@ -42,4 +44,58 @@ int64_t tr_etl_clock_ns(const struct tr_etl_facts *facts, int64_t ticks)
     if (facts->clock == 2)
         return saturate(filetime_to_unix(ticks));
     return saturate(ticks_to_ns(ticks, facts->frequency));
+}
+
+void tr_etl_set_pace(struct tr_etl_pace *pace, const struct tr_etl_facts *facts)
+{
+    uint64_t frequency = (uint64_t)facts->frequency, rest = (uint64_t)NS_PER_SECOND % frequency;
+    int64_t start = tr_etl_unix_ns(facts, facts->start_ticks);
+
+    memset(pace, 0, sizeof *pace);
+    pace->start_ns = start;
+    if (facts->clock == 2 || frequency >= (uint64_t)1 << 32 || start < 0 || start > SOON_FULL)
+        return;
+    pace->frequency = frequency;
+    pace->inverse = 1.0 / (double)frequency;
+    pace->whole = (uint64_t)NS_PER_SECOND / frequency;
+    pace->part = (uint64_t)((((unsigned __int128)rest << 64) + frequency - 1) / frequency);
+    pace->limit = frequency << 31;           /* 68 years, in ns still far below 2**63 */
+    if (pace->limit > EXACT_IN_DOUBLE)
+        pace->limit = EXACT_IN_DOUBLE;
+}
+
+/* Floor of ticks * 1e9 / frequency, for ticks below the limit. The seconds are guessed in floating point and put right.
+   What is left, below the frequency f, is multiplied with 1e9 / f, of which the part below one is rounded up to 64 bits.
+   That adds less than f / 2**64 to the product. The product's distance to the next whole number is at least 1 / f, which
+   is more, as f is below 2**32: the floor stays the same. */
+static uint64_t paced_ns(const struct tr_etl_pace *pace, uint64_t ticks)
+{
+    uint64_t seconds = (uint64_t)((double)ticks * pace->inverse);
+    int64_t left = (int64_t)(ticks - seconds * pace->frequency);
+
+    if (left < 0) {
+        seconds--;
+        left += (int64_t)pace->frequency;
+    } else if (left >= (int64_t)pace->frequency) {
+        seconds++;
+        left -= (int64_t)pace->frequency;
+    }
+    return seconds * (uint64_t)NS_PER_SECOND + (uint64_t)left * pace->whole +
+           (uint64_t)((unsigned __int128)(uint64_t)left * pace->part >> 64);
+}
+
+int64_t tr_etl_event_unix_ns(const struct tr_etl *etl, int64_t ticks)
+{
+    uint64_t elapsed = (uint64_t)ticks - (uint64_t)etl->facts.start_ticks;
+
+    if (ticks < etl->facts.start_ticks || elapsed >= etl->pace.limit)
+        return tr_etl_unix_ns(&etl->facts, ticks);
+    return etl->pace.start_ns + (int64_t)paced_ns(&etl->pace, elapsed);
+}
+
+int64_t tr_etl_event_clock_ns(const struct tr_etl *etl, int64_t ticks)
+{
+    if (ticks < 0 || (uint64_t)ticks >= etl->pace.limit)
+        return tr_etl_clock_ns(&etl->facts, ticks);
+    return (int64_t)paced_ns(&etl->pace, (uint64_t)ticks);
 }

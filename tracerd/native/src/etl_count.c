@@ -107,13 +107,15 @@ int64_t tr_etl_count(struct tr_etl *etl, struct tr_etl_counts *counts, struct tr
     int64_t used = -1;
 
     memset(counts, 0, sizeof *counts);
+    counts->damage = etl->facts.damage;
     if (tally && data) {
         for (uint32_t i = 0; i < etl->count; i++) {
             const struct tr_etl_buffer *buffer = &etl->buffers[i];
-            uint32_t end = tr_etl_load(etl, buffer, data);
-            bool whole = count_buffer(tally, counts, data, end) && end == buffer->end;
+            bool cut;
+            uint32_t end = tr_etl_load(etl, buffer, data, &counts->damage, &cut);
 
-            counts->damaged += !whole && !buffer->cut;
+            if (!count_buffer(tally, counts, data, end) && !cut)
+                counts->damage.events++;
         }
         used = fill_rows(tally, counts, rows, capacity);
     }

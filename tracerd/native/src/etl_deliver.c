@@ -15,7 +15,7 @@ static void fill_context(const struct tr_etl *etl, const struct tr_etl_event *ev
     memset(context, 0, sizeof *context);
     context->data = event->payload;
     context->data_end = event->payload + event->payload_size;
-    context->time_ns = not_negative(tr_etl_unix_ns(&etl->facts, event->ticks));
+    context->time_ns = not_negative(tr_etl_event_unix_ns(etl, event->ticks));
     memcpy(context->provider, guid, 16);
     if (event->activity)
         memcpy(context->activity, event->activity, 16);
@@ -39,7 +39,7 @@ static void fill_context(const struct tr_etl *etl, const struct tr_etl_event *ev
 
 static void fill_run(const struct tr_etl *etl, const struct tr_etl_event *event, uint32_t cpu, struct tr_run *run)
 {
-    run->now_ns = not_negative(tr_etl_clock_ns(&etl->facts, event->ticks));
+    run->now_ns = not_negative(tr_etl_event_clock_ns(etl, event->ticks));
     run->pid_tgid = (uint64_t)event->pid << 32 | event->tid;
     run->uid_gid = (uint64_t)65534 << 32 | 65534;      /* unknown, and never 0 */
     memset(run->comm, 0, sizeof run->comm);

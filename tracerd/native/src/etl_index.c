@@ -1,159 +1,165 @@
-/* The first pass: read the trace header and every buffer's header, decide which buffers can be walked. */
+/* The first pass: find every buffer and read its header, decide which can be walked, and order them. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "etl_parts.h"
 
-#define FLAG_PROCESSOR_INDEX 0x20u
-#define FLAG_COMPRESSED 0x40u
-#define MODE_COMPRESSED 0x04000000u          /* LogFileMode: EVENT_TRACE_COMPRESSED_MODE */
-#define LAST_BUFFER_TYPE 7u
-#define FIRST_EVENT TR_ETL_BUFFER_HEADER
-#define LOGFILE_HEADER (FIRST_EVENT + 32u)   /* TRACE_LOGFILE_HEADER behind its system header */
-#define HEAD_BYTES (LOGFILE_HEADER + 280u)
+#define HEADER_BUFFER 4u                     /* ETW_BUFFER_TYPE_HEADER */
 
-static bool starts_as_recording(const uint8_t *head)
+struct scan {
+    struct tr_etl *etl;
+    uint64_t at;
+    uint32_t capacity;
+    uint16_t session;
+};
+
+static uint64_t left_of(const struct scan *scan)
 {
-    uint8_t kind = head[FIRST_EVENT + 2];
-
-    return tr_u32(head) >= HEAD_BYTES && tr_u32(head) <= TR_ETL_MAX_BUFFER &&
-           (kind == TR_ETL_SYSTEM32 || kind == TR_ETL_SYSTEM64) && head[FIRST_EVENT + 3] == 0xc0 &&
-           tr_u16(head + FIRST_EVENT + 6) == 0;
+    return scan->etl->facts.file_bytes - scan->at;
 }
 
-static void read_clock(struct tr_etl_facts *facts, const uint8_t *head)
+static uint64_t least(uint64_t a, uint64_t b)
 {
-    const uint8_t *at = head + LOGFILE_HEADER + (facts->pointer_size == 8 ? 248 : 240);
-    uint32_t mhz = tr_u32(head + LOGFILE_HEADER + 52);
-
-    facts->boot_time = tr_i64(at);
-    facts->frequency = tr_i64(at + 8);
-    facts->start_time = tr_i64(at + 16);
-    facts->clock = tr_u32(at + 24);
-    facts->buffers_lost = tr_u32(at + 28);
-    facts->start_ticks = tr_i64(head + FIRST_EVENT + 16);
-    if (facts->clock < 1 || facts->clock > 3)
-        facts->clock = 1;                    /* 0 is "raw", as the machine's counter gives it: QPC */
-    if (facts->clock == 3)
-        facts->frequency = (int64_t)mhz * 1000000;
-    if (facts->frequency <= 0)
-        facts->frequency = 10000000;         /* what Windows 10 and later count at */
+    return a < b ? a : b;
 }
 
-static void read_facts(struct tr_etl_facts *facts, const uint8_t *head)
+/* Bytes up to the next buffer. Uncompressed buffers have one size, mostly; a header that claims another one is believed
+   if a buffer follows. If none does, either the size is damaged or the buffer that follows is: what is found first
+   tells. */
+static uint64_t extent_of(const struct scan *scan, const struct tr_etl_header *header)
 {
-    const uint8_t *at = head + LOGFILE_HEADER;
+    const struct tr_etl *etl = scan->etl;
+    uint64_t left = left_of(scan), next;
+    bool blank;
 
-    facts->buffer_size = tr_u32(head);
-    facts->os_major = at[4];
-    facts->os_minor = at[5];
-    facts->os_build = tr_u32(at + 8);
-    facts->processors = tr_u32(at + 12);
-    facts->end_time = tr_i64(at + 16);
-    facts->mode = tr_u32(at + 32);
-    facts->buffers_written = tr_u32(at + 36);
-    facts->pointer_size = tr_u32(at + 44);
-    facts->events_lost = tr_u32(at + 48);
-    if (facts->pointer_size != 4 && facts->pointer_size != 8)
-        facts->pointer_size = head[FIRST_EVENT + 2] == TR_ETL_SYSTEM64 ? 8 : 4;
-    if (facts->mode & MODE_COMPRESSED)
-        facts->compression = tr_u32(head + 0x2c) & 0xffffu;
-    read_clock(facts, head);
-}
-
-static bool plausible(const uint8_t *header)
-{
-    uint32_t size = tr_u32(header);
-
-    return size >= TR_ETL_BUFFER_HEADER && size <= TR_ETL_MAX_BUFFER && size % 8 == 0 &&
-           tr_u16(header + 0x36) <= LAST_BUFFER_TYPE && !(tr_u16(header + 0x34) & FLAG_COMPRESSED);
-}
-
-/* Where valid bytes end: recent systems say it in Offset, older ones in one of the other two. */
-static uint32_t valid_end(const uint8_t *header)
-{
-    uint32_t size = tr_u32(header), end = tr_u32(header + 0x30);
-
-    if (end < TR_ETL_BUFFER_HEADER)
-        end = tr_u32(header + 4);
-    if (end < TR_ETL_BUFFER_HEADER)
-        end = tr_u32(header + 8);
-    return end < size ? end : size;
-}
-
-static uint32_t cpu_of(const uint8_t *header)
-{
-    return tr_u16(header + 0x34) & FLAG_PROCESSOR_INDEX ? tr_u16(header + 0x28) : header[0x28];
-}
-
-/* A CPU the machine did not have is damage: it must not make every per-CPU map 4,096 slots wide. */
-static uint32_t cpu_limit(const struct tr_etl_facts *facts)
-{
-    bool told = facts->processors >= 1 && facts->processors <= TR_ETL_MAX_CPUS;
-
-    return told ? facts->processors : TR_ETL_MAX_CPUS;
-}
-
-/* Buffers of one recording have one size, so a header that claims another one is believed only if the buffer behind
-   it makes sense, too. */
-static uint32_t stride(const struct tr_etl *etl, const uint8_t *header, uint64_t offset)
-{
-    uint8_t next[TR_ETL_BUFFER_HEADER];
-    uint32_t size = tr_u32(header);
-
-    if (!plausible(header) || size == etl->facts.buffer_size)
+    if ((!header->packed && header->size == etl->facts.buffer_size) || header->size == left)
+        return least(header->size, left);
+    if (header->size < left && tr_etl_follows(etl, scan->at + header->size))
+        return header->size;
+    if (!header->packed && etl->facts.buffer_size <= left && tr_etl_follows(etl, scan->at + etl->facts.buffer_size))
         return etl->facts.buffer_size;
-    if (offset + size == etl->facts.file_bytes)
-        return size;
-    if (tr_etl_read(etl->fd, next, sizeof next, offset + size) < (int64_t)sizeof next)
-        return etl->facts.buffer_size;
-    return plausible(next) ? size : etl->facts.buffer_size;
+    next = tr_etl_find(etl, scan->at + TR_ETL_BUFFER_HEADER, &blank);
+    return least(header->size, next - scan->at);
 }
 
-static int32_t append(struct tr_etl *etl, uint32_t *capacity, const struct tr_etl_buffer *buffer)
+static int32_t append(struct scan *scan, const struct tr_etl_buffer *buffer)
 {
+    struct tr_etl *etl = scan->etl;
+
     if (etl->count == TR_ETL_MAX_BUFFERS)
         return TR_ETL_TOO_MANY;
-    if (etl->count == *capacity) {
-        uint32_t more = *capacity ? *capacity * 2 : 256;      /* at most TR_ETL_MAX_BUFFERS, a power of two */
+    if (etl->count == scan->capacity) {
+        uint32_t more = scan->capacity ? scan->capacity * 2 : 256;   /* at most TR_ETL_MAX_BUFFERS, a power of two */
         struct tr_etl_buffer *grown = realloc(etl->buffers, (size_t)more * sizeof *grown);
 
         if (!grown)
             return TR_ETL_NO_MEMORY;
         etl->buffers = grown;
-        *capacity = more;
+        scan->capacity = more;
     }
     etl->buffers[etl->count++] = *buffer;
     return 0;
 }
 
-/* Look at one buffer; index it if it holds events. */
-static int32_t take(struct tr_etl *etl, uint32_t *capacity, const uint8_t *header, uint64_t offset)
+/* Say how much of a buffer is there. Bytes beyond what a wrong size claims are still the buffer's. */
+static void measure(struct tr_etl_buffer *buffer, const struct tr_etl_header *header, uint64_t extent, bool torn)
 {
-    uint64_t left = etl->facts.file_bytes - offset;
-    uint32_t cpu = cpu_of(header);
-    struct tr_etl_buffer buffer = {
-        .offset = offset,
-        .sequence = tr_i64(header + 0x18),
-        .end = valid_end(header),
-        .cpu = (uint16_t)cpu,
-        .logger = tr_u16(header + 0x2a),
-    };
+    if (header->packed) {
+        buffer->end = header->end;
+        buffer->stored = (uint32_t)least(header->size, extent) - TR_ETL_BUFFER_HEADER;
+        buffer->cut = torn;
+        return;
+    }
+    buffer->end = (uint32_t)least(header->end, torn ? header->size : extent);
+    buffer->cut = torn && buffer->end > extent;
+    buffer->end = (uint32_t)least(buffer->end, extent);
+}
 
-    if (!plausible(header) || cpu >= cpu_limit(&etl->facts)) {
-        etl->facts.bad_buffers++;
+/* Index one buffer if it holds events. */
+static int32_t take(struct scan *scan, const struct tr_etl_header *header, uint64_t extent)
+{
+    struct tr_etl_facts *facts = &scan->etl->facts;
+    uint32_t cpu = tr_etl_cpu(facts, header->cpu);
+    bool torn = extent == left_of(scan) && header->size > extent;
+    struct tr_etl_buffer buffer = {.offset = scan->at, .sequence = header->sequence, .cpu = header->cpu,
+                                   .logger = header->logger};
+
+    if (header->type == HEADER_BUFFER && scan->at && scan->session < UINT16_MAX)
+        scan->session++;
+    buffer.session = scan->session;
+    measure(&buffer, header, extent, torn);
+    facts->buffers++;
+    facts->compressed_buffers += header->packed;
+    facts->damage.torn += buffer.cut;
+    facts->torn_bytes = torn ? extent : 0;
+    if (buffer.end <= TR_ETL_BUFFER_HEADER || (header->packed && !buffer.stored))
+        return 0;
+    if (cpu >= facts->cpus)
+        facts->cpus = cpu + 1;
+    return append(scan, &buffer);
+}
+
+/* Go on behind bytes that are no buffer: zeros that were never used, or one or more whose headers are damaged. */
+static void skip(struct scan *scan)
+{
+    struct tr_etl_facts *facts = &scan->etl->facts;
+    uint64_t regular = scan->at + facts->buffer_size, size;
+    bool blank, near = !tr_etl_compressed(facts) && regular < facts->file_bytes &&
+                       tr_etl_follows(scan->etl, regular);
+    uint64_t next = tr_etl_find(scan->etl, scan->at, &blank);
+
+    if (near && regular < next && !blank)
+        next = regular;
+    size = next - scan->at;
+    scan->at = next;
+    if (blank) {
+        facts->unused_bytes += size;
+        return;
+    }
+    facts->skipped_bytes += size;
+    size = tr_etl_compressed(facts) ? 1 : (size + facts->buffer_size - 1) / facts->buffer_size;
+    facts->buffers += size;
+    facts->damage.headers += size;
+}
+
+/* Less than a header is left. */
+static void end_torn(struct scan *scan, const uint8_t *bytes)
+{
+    struct tr_etl_facts *facts = &scan->etl->facts;
+    uint32_t left = (uint32_t)left_of(scan);
+
+    scan->at = facts->file_bytes;
+    if (tr_etl_blank(bytes, left)) {
+        facts->unused_bytes += left;
+        return;
+    }
+    facts->buffers++;
+    facts->damage.torn++;
+    facts->torn_bytes = left;
+}
+
+static int32_t scan_one(struct scan *scan)
+{
+    uint8_t bytes[TR_ETL_BUFFER_HEADER] = {0};
+    struct tr_etl_header header;
+    int64_t got = tr_etl_read(scan->etl->fd, bytes, sizeof bytes, scan->at);
+    uint64_t extent;
+    int32_t error;
+
+    if (got < 0)
+        return TR_ETL_READ;
+    if (got < (int64_t)sizeof bytes) {
+        end_torn(scan, bytes);
         return 0;
     }
-    if (buffer.end > left) {
-        buffer.end = (uint32_t)left;
-        buffer.cut = true;
-        etl->facts.bad_buffers++;
-    }
-    if (buffer.end <= TR_ETL_BUFFER_HEADER)
+    if (!tr_etl_read_header(bytes, &header)) {
+        skip(scan);
         return 0;
-    if (cpu >= etl->facts.cpus)
-        etl->facts.cpus = cpu + 1;
-    return append(etl, capacity, &buffer);
+    }
+    extent = extent_of(scan, &header);
+    error = take(scan, &header, extent);
+    scan->at += extent;
+    return error;
 }
 
 static int order(const void *left, const void *right)
@@ -164,67 +170,49 @@ static int order(const void *left, const void *right)
         return a->cpu < b->cpu ? -1 : 1;
     if (a->logger != b->logger)
         return a->logger < b->logger ? -1 : 1;
+    if (a->session != b->session)
+        return a->session < b->session ? -1 : 1;
     if (a->sequence != b->sequence)
         return a->sequence < b->sequence ? -1 : 1;
     return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
-static int32_t index_buffers(struct tr_etl *etl)
+/* Make room for what loading compressed buffers takes. */
+static int32_t make_room(struct tr_etl *etl)
 {
-    uint8_t header[TR_ETL_BUFFER_HEADER];
-    uint32_t capacity = 0;
-    uint64_t offset = 0;
-
-    while (offset < etl->facts.file_bytes) {
-        uint64_t left = etl->facts.file_bytes - offset;
-        uint32_t size;
-        int64_t got = tr_etl_read(etl->fd, header, sizeof header, offset);
-        int32_t error = 0;
-
-        if (got < 0)
-            return TR_ETL_READ;
-        etl->facts.buffers++;
-        if (got < (int64_t)sizeof header) {
-            etl->facts.bad_buffers++;
-            etl->facts.torn_bytes = left;
-            break;
-        }
-        size = stride(etl, header, offset);
-        if (size > left)
-            etl->facts.torn_bytes = left;
-        error = take(etl, &capacity, header, offset);
-        if (error)
-            return error;
-        offset += size;
-    }
-    if (etl->count)
-        qsort(etl->buffers, etl->count, sizeof *etl->buffers, order);
-    return 0;
+    for (uint32_t i = 0; i < etl->count; i++)
+        etl->packed_size = etl->buffers[i].stored > etl->packed_size ? etl->buffers[i].stored : etl->packed_size;
+    if (!etl->packed_size)
+        return 0;
+    etl->packed = malloc(etl->packed_size);
+    etl->huffman = malloc(sizeof *etl->huffman);
+    if (!etl->packed || !etl->huffman)
+        return TR_ETL_NO_MEMORY;
+    return tr_etl_settle_format(etl);
 }
 
 int32_t tr_etl_index(struct tr_etl *etl)
 {
-    uint8_t head[HEAD_BYTES];
+    uint8_t head[TR_ETL_HEAD_BYTES];
+    struct scan scan = {.etl = etl};
     int64_t size = tr_etl_file_size(etl->fd);
     int64_t got = size < 0 ? -1 : tr_etl_read(etl->fd, head, sizeof head, 0);
+    int32_t error = 0;
 
     if (got < 0)
         return TR_ETL_READ;
-    if (got < (int64_t)sizeof head || !starts_as_recording(head))
+    if (got < (int64_t)sizeof head || !tr_etl_read_facts(&etl->facts, head))
         return TR_ETL_NOT_RECORDING;
     etl->facts.file_bytes = (uint64_t)size;
-    etl->facts.cpus = 1;
-    read_facts(&etl->facts, head);
-    if (etl->facts.mode & MODE_COMPRESSED)
-        return TR_ETL_COMPRESSED;
-    return index_buffers(etl);
-}
-
-uint32_t tr_etl_load(const struct tr_etl *etl, const struct tr_etl_buffer *buffer, uint8_t *to)
-{
-    int64_t got = tr_etl_read(etl->fd, to, buffer->end, buffer->offset);
-
-    return got < 0 ? 0 : (uint32_t)got;
+    while (!error && scan.at < etl->facts.file_bytes)
+        error = scan_one(&scan);
+    if (error)
+        return error;
+    if (!etl->facts.compressed_buffers)
+        etl->facts.compression = 0;
+    if (etl->count)
+        qsort(etl->buffers, etl->count, sizeof *etl->buffers, order);
+    return make_room(etl);
 }
 
 struct tr_etl *tr_etl_open(int fd, struct tr_etl_facts *facts)
@@ -255,5 +243,8 @@ void tr_etl_close(struct tr_etl *etl)
     free(etl->lanes);
     free(etl->heap);
     free(etl->buffers);
+    free(etl->packed);
+    free(etl->huffman);
+    tr_etl_threads_free(etl->threads);
     free(etl);
 }

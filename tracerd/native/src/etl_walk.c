@@ -12,15 +12,10 @@ _Static_assert(offsetof(struct tr_etw_context, kind) == 94, "platforms/linux.py 
 /* Load the lane's next buffer. Returns false when there is none. */
 static bool load(struct tr_etl *etl, struct tr_etl_lane *lane)
 {
-    const struct tr_etl_buffer *buffer;
-
     if (lane->next == lane->last)
         return false;
-    buffer = &etl->buffers[lane->next++];
-    lane->end = tr_etl_load(etl, buffer, lane->data);
+    lane->end = tr_etl_load(etl, &etl->buffers[lane->next++], lane->data, &etl->damage, &lane->cut);
     lane->at = TR_ETL_BUFFER_HEADER;
-    lane->cut = buffer->cut || lane->end != buffer->end;
-    etl->damaged += lane->end != buffer->end;
     return true;
 }
 
@@ -31,7 +26,7 @@ static bool next_in_buffer(struct tr_etl *etl, struct tr_etl_lane *lane)
         enum tr_etl_step step = tr_etl_decode(lane->data + lane->at, lane->end - lane->at, &lane->event);
 
         if (step == TR_ETL_DAMAGED)
-            etl->damaged += !lane->cut;
+            etl->damage.events += !lane->cut;
         if (step == TR_ETL_DAMAGED || step == TR_ETL_END)
             break;
         lane->at += (lane->event.size + 7) & ~7u;
@@ -85,7 +80,7 @@ static void sift_down(struct tr_etl *etl, uint32_t at)
 
 static bool same_lane(const struct tr_etl_buffer *a, const struct tr_etl_buffer *b)
 {
-    return a->cpu == b->cpu && a->logger == b->logger;
+    return a->cpu == b->cpu && a->logger == b->logger && a->session == b->session;
 }
 
 static uint32_t count_lanes(const struct tr_etl *etl)
@@ -107,7 +102,7 @@ static int32_t make_lanes(struct tr_etl *etl)
         struct tr_etl_lane *lane = &etl->lanes[etl->lane_count];
         uint32_t most = 0;
 
-        lane->cpu = etl->buffers[at].cpu;
+        lane->cpu = tr_etl_cpu(&etl->facts, etl->buffers[at].cpu);
         lane->ticks = INT64_MIN;             /* before every event, so the first one is in order */
         lane->next = at;
         for (lane->last = at; lane->last < etl->count; lane->last++) {
@@ -146,7 +141,10 @@ int32_t tr_etl_begin(struct tr_etl *etl)
     etl->begun = true;
     etl->lanes = calloc(lanes + 1, sizeof *etl->lanes);
     etl->heap = calloc(lanes + 1, sizeof *etl->heap);
-    if (!etl->lanes || !etl->heap || tr_etw_prepare(etl->matcher))
+    etl->threads = tr_etl_threads_new(etl->facts.cpus);
+    etl->damage = etl->facts.damage;
+    tr_etl_set_pace(&etl->pace, &etl->facts);
+    if (!etl->lanes || !etl->heap || !etl->threads || tr_etw_prepare(etl->matcher))
         return TR_ETL_NO_MEMORY;
     error = make_lanes(etl);
     if (!error)
@@ -171,7 +169,7 @@ void tr_etl_set_ticks(struct tr_etl *etl, struct tr_ticks *ticks)
 /* Let the intervals catch up with an event. Returns whether any was due: that may have taken a while. */
 static bool tick(struct tr_etl *etl, const struct tr_etl_event *event, struct tr_run *run)
 {
-    int64_t ns = tr_etl_clock_ns(&etl->facts, event->ticks);
+    int64_t ns = tr_etl_event_clock_ns(etl, event->ticks);
     uint64_t now_ns = ns < 0 ? 0 : (uint64_t)ns;
 
     if (now_ns < etl->ticks_due)
@@ -187,6 +185,7 @@ static bool step(struct tr_etl *etl, struct tr_run *run)
     struct tr_etl_lane *lane = &etl->lanes[etl->heap[0]];
     bool ticked = etl->ticks && tick(etl, &lane->event, run);
 
+    tr_etl_attribute(etl->threads, &lane->event, lane->cpu);
     tr_etl_deliver(etl, &lane->event, lane->cpu, run);
     if (!advance(etl, lane))
         etl->heap[0] = etl->heap[--etl->heap_count];
@@ -210,12 +209,20 @@ int64_t tr_etl_pump(struct tr_etl *etl, struct tr_run *run, uint32_t timeout_ms)
     return passed;
 }
 
+void tr_etl_damage(const struct tr_etl *etl, struct tr_etl_damage *damage)
+{
+    *damage = etl->begun ? etl->damage : etl->facts.damage;
+}
+
 void tr_etl_rest(const struct tr_etl *etl, struct tr_ledger *ledger)
 {
+    struct tr_etl_damage damage;
+
+    tr_etl_damage(etl, &damage);
     *ledger = (struct tr_ledger){
         .filtered = etl->matcher ? tr_etw_unmatched(etl->matcher) : 0,
         .lost_in_session = etl->facts.events_lost,
-        .dropped_in_ring = etl->facts.bad_buffers + etl->damaged,
+        .dropped_in_ring = damage.headers + damage.torn + damage.packed + damage.events + damage.gone,
     };
     ledger->produced = ledger->filtered + ledger->lost_in_session + ledger->dropped_in_ring;
 }

@@ -1,0 +1,103 @@
+"""Fuzz the walker of .etl recordings and its decompressors: libFuzzer, guided by coverage, under sanitizers."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.sources.etl_support import SAMPLES
+from tests.sources.test_etl_damage import sound
+from tests.sources.xca import FORMATS, compress, compress_recording
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent / "native"
+NATIVE = ROOT / "tracerd" / "native"
+BUILD = ROOT / "build" / "fuzz"
+"""The targets, what they found to be new (kept for the next run) and, if they fail, the input that did it."""
+
+_CLANGS = ("clang-19", "clang", "clang-18", "clang-20")
+_FLAGS = (
+    "-std=gnu11", "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=fuzzer,address,undefined",
+    "-fno-sanitize-recover=undefined",
+)
+_LARGEST_SEED = 70_000
+_TARGETS = {"fuzz_walk": 131_072, "fuzz_decompress": 8_192}       # and the longest input worth trying
+
+
+def fuzz(seconds: float, seed: int) -> int:
+    """Run both targets for their share of the time; return how many failed. Skips, with a reason, without libFuzzer."""
+    clang = next((name for name in _CLANGS if shutil.which(name)), None)
+    if clang is None:
+        print("etl: skipped: no clang is installed", flush=True)
+        return 0
+    for name in _TARGETS:
+        (BUILD / name).mkdir(parents=True, exist_ok=True)
+    why_not = _build(clang)
+    if why_not:
+        print(f"etl: skipped: {clang} cannot build a fuzzer here (libclang-rt?): {why_not}", flush=True)
+        return 0
+    _write_recordings(BUILD / "fuzz_walk")
+    _write_packed(BUILD / "fuzz_decompress")
+    return sum(_run(name, seconds / len(_TARGETS), seed) for name in _TARGETS)
+
+
+def _build(clang: str) -> str:
+    """Compile the core under the sanitizers and link the targets. Returns why it failed."""
+    sources = [*sorted((NATIVE / "src").glob("*.c")), *(HERE / f"{name}.c" for name in _TARGETS)]
+    include = [f"-I{NATIVE / 'border'}", f"-I{NATIVE / 'src'}"]
+
+    def run(*arguments: str | Path) -> str:
+        command = [clang, *_FLAGS, *include, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.stderr.strip() if done.returncode else ""
+
+    with ThreadPoolExecutor(2) as pool:
+        errors = list(pool.map(lambda source: run("-c", source, "-o", BUILD / f"{source.stem}.o"), sources))
+    core = [BUILD / f"{path.stem}.o" for path in sources if path.stem not in _TARGETS]
+    reads = BUILD / "etl_io.o"                               # the walk's target reads from memory instead
+    for name in _TARGETS:
+        objects = [path for path in core if path != reads or name != "fuzz_walk"]
+        errors.append(run(*objects, BUILD / f"{name}.o", "-o", BUILD / f"{name}.fuzzer", "-pthread"))
+    return next((error.splitlines()[-1] for error in errors if error), "")
+
+
+def _run(name: str, seconds: float, seed: int) -> int:
+    command = [
+        str(BUILD / f"{name}.fuzzer"), str(BUILD / name), f"-max_total_time={max(1, round(seconds))}",
+        f"-max_len={_TARGETS[name]}", f"-seed={seed & 0x7FFFFFFF or 1}", f"-artifact_prefix={BUILD}/{name}-",
+        "-print_final_stats=1", "-timeout=20", "-rss_limit_mb=3000",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    log = done.stderr.splitlines()
+    stats = {line.split()[0].removeprefix("stat::"): line.split()[-1] for line in log if line.startswith("stat::")}
+    coverage = next((line for line in reversed(log) if " cov: " in line), "")
+    runs = stats.get("number_of_executed_units:", "?")
+    print(f"{name}: {runs} inputs in {seconds:.0f} s, {int(done.returncode != 0)} failures (seed {seed}) {coverage}",
+          flush=True)
+    if done.returncode:
+        print(done.stderr[-6000:], file=sys.stderr, flush=True)
+    return int(done.returncode != 0)
+
+
+def _write_recordings(folder: Path) -> None:
+    """Seeds of the walk: the smaller samples, and ours of all header kinds, plain and in every compression."""
+    for path in sorted(SAMPLES.glob("*.etl")):
+        if path.stat().st_size <= _LARGEST_SEED:
+            shutil.copy(path, folder / path.name)
+    plain = sound(folder / "plain.etl")
+    for kind in FORMATS:
+        compress_recording(plain, folder / f"packed{kind}.etl", kind)
+
+
+def _write_packed(folder: Path) -> None:
+    source = random.Random(1)
+    words = [b"process", bytes(9), b"tracerd", b"\x12\xc0", b"abc" * 200]
+    for i, size in enumerate((1, 50, 300, 5000, 5000, 70_000)):
+        plain = b"".join(source.choice(words) for _ in range(size // 3 + 1))[:size]
+        for kind in FORMATS:
+            head = bytes([(kind - 2) + 66 * (size >> 16), size & 255, size >> 8 & 255])
+            (folder / f"seed{kind}-{i}").write_bytes(head + compress(kind, plain))
