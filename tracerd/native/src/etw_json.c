@@ -23,6 +23,7 @@ static bool is_signed(uint8_t type)
     return type == TR_ETW_INT8 || type == TR_ETW_INT16 || type == TR_ETW_INT32 || type == TR_ETW_INT64;
 }
 
+/* A whole number, a pointer included. */
 static void put_number(struct tr_text *text, const struct tr_etw_field *field, const uint8_t *at, uint32_t bytes,
                        uint32_t digits)
 {
@@ -68,7 +69,6 @@ static void put_scalar(struct tr_text *text, const struct tr_etw_walk *walk, con
     switch (field->type) {
     case TR_ETW_FLOAT: tr_text_double(text, (double)float_at(at), true); break;
     case TR_ETW_DOUBLE: tr_text_double(text, double_at(at), false); break;
-    case TR_ETW_POINTER: tr_text_hex(text, unsigned_at(at, span->bytes)); break;
     case TR_ETW_GUID: tr_text_guid(text, at); break;
     case TR_ETW_FILETIME: tr_text_filetime(text, unsigned_at(at, 8), digits); break;
     case TR_ETW_SYSTEMTIME: tr_text_systemtime(text, at); break;

@@ -7,7 +7,7 @@
 #define TICKS_PER_SECOND 10000000u           /* of FILETIME */
 #define SECONDS_PER_DAY 86400u
 #define UNIX_DAYS 134774u                    /* 1601-01-01 to 1970-01-01 */
-#define LAST_DAY 3067671u                    /* 9999-12-31, from 1601: later years have five digits */
+#define LAST_DAY 3067670u                    /* 9999-12-31, from 1601: later years have five digits */
 #define FAMILY_IPV4 2u                       /* AF_INET and AF_INET6 of Windows */
 #define FAMILY_IPV6 23u
 
