@@ -22,10 +22,11 @@ from tracerd.sources.schema.model import Field
 text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
 floats = {"f32": st.floats(width=32, allow_nan=False, allow_infinity=False),
           "f64": st.floats(allow_nan=False, allow_infinity=False)}
-BITS = {"i8": 8, "u8": 8, "i16": 16, "u16": 16, "i32": 32, "u32": 32, "i64": 64, "u64": 64, "x8": 8, "x16": 16, "x32": 32,
-        "x64": 64, "bool8": 8, "bool32": 32, "port": 16}
+BITS = {"i8": 8, "u8": 8, "i16": 16, "u16": 16, "i32": 32, "u32": 32, "i64": 64, "u64": 64, "x8": 8, "x16": 16,
+        "x32": 32, "x64": 64, "bool8": 8, "bool32": 32, "port": 16}
 RAW = {"guid": 16, "ipv4": 4, "ipv6": 16}
-SIMPLE = sorted([*BITS, *floats, *RAW, "ptr", "size", "filetime", "sid", "utf16z", "ansiz", "utf16n", "ansin", "bytesn"])
+TEXTS = ("utf16z", "ansiz", "utf16n", "ansin")
+SIMPLE = sorted([*BITS, *floats, *RAW, *TEXTS, "ptr", "size", "filetime", "sid", "bytesn"])
 
 
 def values_of(kind: str, pointer_size: int) -> st.SearchStrategy[Any]:

@@ -27,7 +27,7 @@ struct tr_etw_decoded {
     uint64_t outcomes[9];            /* events that passed the rules, by TR_ETW_* */
     uint64_t filtered;               /* events that did not */
     uint64_t self_described;         /* of the decoded: by a description of their own */
-    uint64_t lost;                   /* passed, but there was no memory for their text */
+    uint64_t lost;                   /* passed, but there was no room or memory for their text */
 };
 
 #define TR_ETW_WANT_NAME 8           /* beside TR_ETW_WANT_*: the name that the provider gives itself */

@@ -5,6 +5,7 @@
 
 #define MAX_RULES 1024u
 #define MUCH_TEXT (512u << 10)               /* then the walk of a file pauses, so that the text is taken */
+#define MOST_TEXT (64u << 20)                /* more is lost: of a source that cannot wait, when nobody takes it */
 #define FLAG_STRING_ONLY 0x0004u             /* EVENT_HEADER_FLAG_STRING_ONLY: EventWriteString */
 
 struct tr_etw_decoder {
@@ -242,7 +243,8 @@ static uint64_t decode(void *context, struct tr_run *run)
         seen.schema = NULL;
         seen.outcome = TR_ETW_UNKNOWN_EVENT;
     }
-    if (decoder->line.form != TR_ETW_FORM_LOOK && !tr_etw_put_line(&decoder->line, &seen)) {
+    if (decoder->line.out.used > MOST_TEXT ||
+        (decoder->line.form != TR_ETW_FORM_LOOK && !tr_etw_put_line(&decoder->line, &seen))) {
         decoder->counts.lost++;
         run->aborted = TR_ABORT_FAULT;
         return 0;

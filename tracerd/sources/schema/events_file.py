@@ -190,7 +190,8 @@ class _Tokens:
         """Return the next one, which must be `wanted` if that is given."""
         token = self.peek()
         if not token or (wanted and token != wanted):
-            raise ValueError(f"{wanted or 'something'!r} is missing before {token or 'the end'!r}")
+            before = repr(token) if token else "the end"
+            raise ValueError(f"{wanted or 'something'!r} is missing before {before}")
         self._at += 1
         return token
 
