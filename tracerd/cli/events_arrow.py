@@ -9,7 +9,7 @@ import io
 from collections.abc import Sequence
 from typing import IO, Any
 
-from tracerd.errors import NotSupported
+from tracerd.errors import NotSupported, RunError
 from tracerd.sources.etw_decoder import COLUMNS, LAST_COLUMNS, ColumnType
 
 _ROWS = 65536                    # of a group in a Parquet file, or so many bytes:
@@ -35,7 +35,10 @@ def load_arrow(asked: str) -> Any:
 def column_names(fields: Sequence[ColumnType] | None) -> list[str]:
     """Return the names of the columns; a field that has the name of a common one gets "_field" behind it."""
     taken = {*COLUMNS, *LAST_COLUMNS}
-    own = ["fields"] if fields is None else [f"{f.name}_field" if f.name in taken else f.name for f in fields]
+    own = ["fields"] if fields is None else [each.name for each in fields]
+    for at in range(len(own) if fields is not None else 0):
+        while own[at] in taken or own[at] in own[:at]:
+            own[at] += "_field"
     return [*COLUMNS, *own, *LAST_COLUMNS]
 
 
@@ -63,7 +66,10 @@ class ArrowSink:
     def put(self, piece: bytes) -> None:
         """Take a piece of whole rows."""
         self._read.block_size = len(piece) + 1
-        table = self._csv.read_csv(io.BytesIO(piece), self._read, self._parse, self._convert)
+        try:
+            table = self._csv.read_csv(io.BytesIO(piece), self._read, self._parse, self._convert)
+        except self._arrow.ArrowInvalid as error:
+            raise RunError("events", f"cannot be made columns: {error}") from error
         self._tables.append(table)
         if sum(t.num_rows for t in self._tables) >= _ROWS or sum(t.nbytes for t in self._tables) >= _BYTES:
             self._flush()

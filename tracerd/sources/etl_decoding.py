@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from uuid import UUID
 
@@ -50,9 +51,9 @@ class EtlDecoding:
         self._schemas = EtwSchemas()
         self._decoder: EtwDecoder | None = None
         try:
-            present = _providers_in(path)
-            self.rules = _rules(selection, catalog, {each for each in present if isinstance(each, UUID)})
-            _add_schemas(self._schemas, catalog, present)
+            present = _Present(path)
+            self.rules = _rules(selection, catalog, present)
+            _add_schemas(self._schemas, catalog, _wanted_providers(self.rules) or present.all)
         except BaseException:
             self.close()
             raise
@@ -105,14 +106,31 @@ class EtlDecoding:
         self._schemas.close()
 
 
-def _providers_in(path: Path) -> set[UUID | int]:
-    """Return the providers whose events a recording has, and the groups of its kernel events."""
-    source = EtlSource(path)
-    try:
-        names = [name for name in source.count().by_provider if name != "other"]
-    finally:
-        source.close()
-    return {guid_of(name) or int(name.removeprefix("hook="), 16) >> 8 for name in names}
+class _Present:
+    """Which providers a recording has; it is read for that once, and only if somebody asks."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def all(self) -> frozenset[UUID | int]:
+        """The providers of events, and the groups of kernel events."""
+        source = EtlSource(self._path)
+        try:
+            names = [name for name in source.count().by_provider if name != "other"]
+        finally:
+            source.close()
+        return frozenset(guid_of(name) or int(name.removeprefix("hook="), 16) >> 8 for name in names)
+
+
+def _wanted_providers(rules: Iterable[Rule]) -> set[UUID | int] | None:
+    """Return the providers and groups that rules let pass; None if one of them lets any."""
+    found: set[UUID | int] = set()
+    for rule in rules:
+        if rule.match.provider is None:
+            return None
+        found |= {each for each in (rule.match.provider, rule.match.group) if each is not None}
+    return found or None
 
 
 def _add_schemas(schemas: EtwSchemas, catalog: Catalog, present: Iterable[UUID | int]) -> None:
@@ -128,7 +146,7 @@ def _add_schemas(schemas: EtwSchemas, catalog: Catalog, present: Iterable[UUID |
         schemas.name(head.guid, head.name, group=head.group, is_class=head.is_class)
 
 
-def _rules(selection: Selection, catalog: Catalog, present: set[UUID]) -> list[Rule]:
+def _rules(selection: Selection, catalog: Catalog, present: _Present) -> list[Rule]:
     """Return what a selection means: rules of which an event must fit one; none, if it needs to fit none."""
     rules = [_rule(want) for want in PROFILES[selection.profile]] if selection.profile else []
     if selection.providers:
@@ -156,7 +174,7 @@ def _narrowed(rules: Iterable[Rule], wanted: Rule) -> Iterator[Rule]:
             yield replace(rule, match=wanted.match, own_name=wanted.own_name)
 
 
-def _wanted(name: str, catalog: Catalog, present: set[UUID]) -> Rule:
+def _wanted(name: str, catalog: Catalog, present: _Present) -> Rule:
     """Return what a provider's name means.
 
     One that nobody knows may be the name of which a GUID here was made, or what a provider calls itself in its events.
@@ -168,11 +186,11 @@ def _wanted(name: str, catalog: Catalog, present: set[UUID]) -> Rule:
             if event and number is None:
                 raise ConfigError(name, f"{provider.name} has no event of that name")
             return Rule(EtwMatch(provider.guid, provider.group, number))
-    if guid_of_name(plain) in present:
-        return Rule(parse_etw(f"{guid_of_name(plain)}:{event}"))
     try:
         return Rule(parse_etw(name))
     except ConfigError:
+        if guid_of_name(plain) in present.all:
+            return Rule(parse_etw(f"{guid_of_name(plain)}:{event}"))
         if event or not 0 < len(plain.encode()) <= _NAME_BYTES:
             raise
     return Rule(EtwMatch(), own_name=plain)

@@ -269,7 +269,7 @@ static void put_columns(struct tr_etw_line *line, struct tr_etw_seen *seen)
         comma(line);
         if (step)
             continue;
-        step = tr_etw_put_field(cell(line, bare), &line->walk, i, &at, line->digits);
+        step = tr_etw_put_field(cell(line, bare), &line->walk, i, &at, bare ? line->digits : 7);
         if (step)
             seen->failed = i;
         else if (is_text(field))
@@ -315,7 +315,8 @@ static void put_row(struct tr_etw_line *line, struct tr_etw_seen *seen)
         put_reason(cell(line, true), seen);
         put_cell(line);
         comma(line);
-        tr_text_bytes(&line->out, seen->context->data, payload_bytes(seen->context));
+        tr_text_bytes(cell(line, true), seen->context->data, payload_bytes(seen->context));
+        put_cell(line);
     } else {
         comma(line);
     }
