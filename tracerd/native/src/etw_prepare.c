@@ -8,6 +8,7 @@
 /* The struct around each field while a schema is checked, and where the structs around the current one end. */
 struct nesting {
     uint16_t parent[TR_ETW_MAX_FIELDS];
+    uint32_t hash[TR_ETW_MAX_FIELDS];        /* of the struct and the name */
     uint32_t ends[TR_ETW_MAX_DEPTH];
     uint16_t structs[TR_ETW_MAX_DEPTH];
     uint32_t depth;
@@ -132,15 +133,28 @@ static bool same_name(const struct tr_etw_layout *layout, const struct tr_etw_fi
     return a->name_bytes == b->name_bytes && !memcmp(layout->texts + a->name, layout->texts + b->name, a->name_bytes);
 }
 
-/* Count the fields of the same struct that have the name already: output must not lose one of two. */
-static uint16_t count_same(const struct nesting *nesting, const struct tr_etw_layout *layout, uint32_t index)
+static uint32_t hash_of(const struct tr_etw_layout *layout, const struct tr_etw_field *field, uint16_t parent)
 {
-    uint16_t same = 0;
+    uint32_t hash = 2166136261u ^ parent;
 
-    for (uint32_t i = 0; i < index; i++)
-        if (nesting->parent[i] == nesting->parent[index] && same_name(layout, &layout->fields[i], &layout->fields[index]))
-            same++;
-    return same;
+    for (uint32_t i = 0; i < field->name_bytes; i++)
+        hash = (hash ^ (uint8_t)layout->texts[field->name + i]) * 16777619u;
+    return hash;
+}
+
+/* Count the fields of the same struct that have the name already: output must not lose one of two. Descriptions come
+   with events, so this compares numbers before names. */
+static uint16_t count_same(struct nesting *nesting, const struct tr_etw_layout *layout, uint32_t index)
+{
+    const struct tr_etw_field *fields = layout->fields;
+    uint32_t hash = hash_of(layout, &fields[index], nesting->parent[index]);
+
+    nesting->hash[index] = hash;
+    for (uint32_t i = index; i-- > 0;)
+        if (nesting->hash[i] == hash && nesting->parent[i] == nesting->parent[index] &&
+            same_name(layout, &fields[i], &fields[index]))
+            return (uint16_t)(fields[i].same + 1);
+    return 0;
 }
 
 /* Give every field its offset for as long as all before it have one size. A single struct's members lie in line; an
