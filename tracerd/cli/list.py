@@ -23,6 +23,9 @@ Row = dict[str, object]
 FIELDS_UP_TO = 20
 """Fields are printed when a glob leaves no more events than this."""
 
+ETW_FIELDS_UP_TO = 500
+"""The same of ETW events: their names are long, so `etw:*Process*` is how one asks for fields."""
+
 
 @click.command("list")
 @click.argument("glob", required=False)
@@ -82,7 +85,11 @@ def _events(glob: str) -> list[Row]:
             refusals.append(refusal)
     if refusals and not rows:
         raise refusals[0]
-    return [_with_fields(row) for row in rows.values()] if len(rows) <= FIELDS_UP_TO else list(rows.values())
+    return [_with_fields(row) if len(rows) <= _fields_up_to(name) else row for name, row in rows.items()]
+
+
+def _fields_up_to(name: str) -> int:
+    return ETW_FIELDS_UP_TO if name.startswith(("etw:", "etw-kernel:")) else FIELDS_UP_TO
 
 
 def _tracepoints() -> Iterator[str]:

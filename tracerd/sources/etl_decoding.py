@@ -182,7 +182,8 @@ def _wanted(name: str, catalog: Catalog, present: _Present) -> Rule:
     plain, _, event = name.partition(":")
     for provider in catalog.added:
         if plain.lower() == provider.name.lower():
-            number = int(event) if event.isdecimal() else provider.numbers().get(event)
+            numbers = {name.lower(): number for name, number in provider.numbers().items()}
+            number = int(event) if event.isdecimal() else numbers.get(event.lower())
             if event and number is None:
                 raise ConfigError(name, f"{provider.name} has no event of that name")
             return Rule(EtwMatch(provider.guid, provider.group, number))
