@@ -60,8 +60,8 @@ def run_decoder(
     traits: bytes | None = None,
     guid: UUID = GUID,
     **header: Any,
-) -> None:
-    """Give a decoder one event."""
+) -> Any:
+    """Give a decoder one event; return the `struct tr_run *` it ran with."""
     data: Any = ffi.new("uint8_t[]", payload) if payload else ffi.new("uint8_t[1]")
     values = {"kind": MANIFEST_KIND, "id": 1, "hook": 0xFFFFFFFF, "pid": 7, "tid": 9, "time_ns": TIME_NS, **header}
     context: Any = ffi.new("struct tr_etw_context *", {**values, "pointer_size": pointer_size})
@@ -75,6 +75,7 @@ def run_decoder(
         described.traits, described.traits_bytes = keep[1], len(traits)
     run: Any = ffi.new("struct tr_run *", {"described": described})
     lib.tr_program_run(decoder.program, context, run)
+    return run
 
 
 def fields_of(payload: bytes, fields: str, *, pointer_size: int = 8) -> dict[str, Any]:
