@@ -61,7 +61,7 @@ struct tr_etw_field {
     uint16_t members;                /* of a struct: all fields that lie in it, those of its structs included */
     uint16_t map;                    /* number of its value map, from 1; 0: none */
     /* Set when it is prepared. */
-    uint16_t offset32;               /* from the payload's start with pointers of 4 bytes; TR_ETW_NO_OFFSET: it varies */
+    uint16_t offset32;               /* in the payload, with pointers of 4 bytes; TR_ETW_NO_OFFSET: it varies */
     uint16_t offset64;
     uint16_t same;                   /* fields before it, beside it, that have its name */
     uint8_t referenced;              /* its value is a length or a count of others */

@@ -26,7 +26,9 @@ struct tr_etw_decoder {
 static struct tr_etw_schema *message_schema(void)
 {
     static const struct tr_etw_field field = {.name_bytes = 7, .type = TR_ETW_UTF16, .length_kind = TR_ETW_ZERO};
-    static const struct tr_etw_layout layout = {.fields = &field, .field_count = 1, .texts = "message", .text_bytes = 7};
+    static const struct tr_etw_layout layout = {
+        .fields = &field, .field_count = 1, .texts = "message", .text_bytes = 7
+    };
     int32_t error;
 
     return tr_etw_schema_prepare(&layout, &error);

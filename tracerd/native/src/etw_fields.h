@@ -18,7 +18,7 @@ struct tr_etw_walk {
     uint32_t size;
     uint32_t pointer_size;
     uint32_t budget;                         /* values that may still be looked at */
-    uint32_t values[TR_ETW_MAX_FIELDS];      /* of referenced fields that were read; prepare says why no other is used */
+    uint32_t values[TR_ETW_MAX_FIELDS];      /* of referenced fields, once read: prepare says why no other is used */
 };
 
 /* One value: [data, data + bytes) is it without what says its length; the next begins at `end`. */
@@ -28,7 +28,7 @@ struct tr_etw_span {
     uint32_t end;
 };
 
-/* The values of a field: `count` of them from `first`. An array to the payload's end has `rest` where their sizes vary. */
+/* The values of a field: `count` of them from `first`. With `rest` they go to the payload's end, and their sizes vary. */
 struct tr_etw_values {
     uint32_t first;
     uint32_t count;

@@ -191,8 +191,8 @@ void tr_text_filetime(struct tr_text *text, uint64_t ticks, uint32_t digits)
     if (days > LAST_DAY)
         tr_text_hex(text, ticks);
     else
-        put_time(text, days, (uint32_t)(seconds % SECONDS_PER_DAY), scaled((uint32_t)(ticks % TICKS_PER_SECOND), 7, digits),
-                 digits);
+        put_time(text, days, (uint32_t)(seconds % SECONDS_PER_DAY),
+                 scaled((uint32_t)(ticks % TICKS_PER_SECOND), 7, digits), digits);
 }
 
 void tr_text_unix_ns(struct tr_text *text, uint64_t ns, uint32_t digits)
@@ -210,8 +210,8 @@ void tr_text_systemtime(struct tr_text *text, const uint8_t *time)
     char words[40];
 
     memcpy(part, time, sizeof part);
-    if (part[0] < 1601 || part[0] > 9999 || part[1] < 1 || part[1] > 12 || part[3] < 1 || part[3] > 31 || part[4] > 23 ||
-        part[5] > 59 || part[6] > 60 || part[7] > 999) {
+    if (part[0] < 1601 || part[0] > 9999 || part[1] < 1 || part[1] > 12 || part[3] < 1 || part[3] > 31 ||
+        part[4] > 23 || part[5] > 59 || part[6] > 60 || part[7] > 999) {
         tr_text_bytes(text, time, 16);
         return;
     }

@@ -92,7 +92,8 @@ static bool show_is_sound(const struct tr_etw_field *field)
 }
 
 /* Step into the structs around a field, and out of those that ended before it. Returns false if they do not nest. */
-static bool nest(struct nesting *nesting, const struct tr_etw_layout *layout, struct tr_etw_field *field, uint32_t index)
+static bool nest(struct nesting *nesting, const struct tr_etw_layout *layout, struct tr_etw_field *field,
+                 uint32_t index)
 {
     uint32_t end = index + 1 + field->members;
 

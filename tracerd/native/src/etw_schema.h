@@ -50,6 +50,10 @@ struct tr_etw_look {
 
 struct tr_etw_look tr_etw_schemas_find(const struct tr_etw_schemas *schemas, const struct tr_etw_schema_key *key);
 
+/* Read a description (EVENT_SCHEMA_TL); `fields` has room for TR_ETW_MAX_FIELDS. One that makes no sense gives a schema
+   that is marked bad. NULL without memory. */
+struct tr_etw_schema *tr_etw_describe(const uint8_t *description, uint32_t bytes, struct tr_etw_field *fields);
+
 /* Schemas of events that describe themselves (TraceLogging), by provider and description. */
 struct tr_etw_self;
 

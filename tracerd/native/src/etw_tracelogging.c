@@ -1,12 +1,8 @@
-/* Events that describe themselves: EVENT_SCHEMA_TL to a prepared schema, kept by provider and description.
+/* Events that describe themselves: EVENT_SCHEMA_TL to a prepared schema.
    Form: TraceLoggingProvider.h and traceloggingdynamic (both Microsoft, MIT). */
 #include <stdlib.h>
 
 #include "etw_schema.h"
-
-#define SLOTS 4096u                          /* a power of two */
-#define MAX_SCHEMAS (SLOTS / 2)
-#define MAX_BYTES (2u << 20)                 /* of descriptions; prepared they are up to twenty times larger */
 
 #define IN_TYPE 0x1fu
 #define IN_COUNT 0x60u                       /* which of these: */
@@ -15,21 +11,6 @@
 #define IN_CUSTOM 0x60u
 #define CHAIN 0x80u                          /* one more byte follows */
 #define IN_STRUCT 24u
-
-struct kept {
-    struct tr_etw_schema *schema;            /* NULL: a free slot */
-    uint8_t *description;
-    uint32_t bytes;
-    uint8_t provider[16];
-};
-
-struct tr_etw_self {
-    struct kept kept[SLOTS];
-    struct tr_etw_field fields[TR_ETW_MAX_FIELDS];       /* while a description is read */
-    uint32_t used;
-    uint64_t bytes;
-    uint64_t emptied;
-};
 
 struct reader {
     const uint8_t *data;
@@ -200,10 +181,10 @@ static uint32_t read_fields(struct reader *reader, struct tr_etw_field *fields)
     return count;
 }
 
-static struct tr_etw_schema *read_description(struct tr_etw_self *self, const uint8_t *description, uint32_t bytes)
+struct tr_etw_schema *tr_etw_describe(const uint8_t *description, uint32_t bytes, struct tr_etw_field *fields)
 {
     struct reader reader = {.data = description, .end = bytes};
-    struct tr_etw_layout layout = {.texts = (const char *)description, .text_bytes = bytes, .fields = self->fields};
+    struct tr_etw_layout layout = {.texts = (const char *)description, .text_bytes = bytes, .fields = fields};
     uint32_t size = next_u16(&reader);
     struct tr_etw_schema *schema = NULL;
     int32_t error = -2;
@@ -213,7 +194,7 @@ static struct tr_etw_schema *read_description(struct tr_etw_self *self, const ui
     skip_tags(&reader);
     layout.name = next_name(&reader, &layout.name_bytes);
     if (!reader.bad)
-        layout.field_count = read_fields(&reader, self->fields);
+        layout.field_count = read_fields(&reader, fields);
     if (!reader.bad)
         schema = tr_etw_schema_prepare(&layout, &error);
     if (!schema && error == -2) {
@@ -222,91 +203,4 @@ static struct tr_etw_schema *read_description(struct tr_etw_self *self, const ui
             schema->bad = true;
     }
     return schema;
-}
-
-struct tr_etw_self *tr_etw_self_new(void)
-{
-    return calloc(1, sizeof(struct tr_etw_self));
-}
-
-static void forget_all(struct tr_etw_self *self)
-{
-    for (uint32_t i = 0; i < SLOTS; i++) {
-        free(self->kept[i].schema);
-        free(self->kept[i].description);
-        self->kept[i] = (struct kept){0};
-    }
-    self->used = 0;
-    self->bytes = 0;
-}
-
-void tr_etw_self_free(struct tr_etw_self *self)
-{
-    if (!self)
-        return;
-    forget_all(self);
-    free(self);
-}
-
-uint64_t tr_etw_self_emptied(const struct tr_etw_self *self)
-{
-    return self->emptied;
-}
-
-/* FNV-1a by eight bytes: only speed depends on it, as what is found is compared in full. */
-static uint64_t hash_of(const uint8_t *provider, const uint8_t *description, uint32_t bytes)
-{
-    uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)tr_i64(provider) ^ (uint64_t)tr_i64(provider + 8) << 1;
-    uint32_t at = 0;
-
-    for (; at + 8 <= bytes; at += 8)
-        hash = ((hash ^ (uint64_t)tr_i64(description + at)) * 0x100000001b3u) ^ hash >> 29;
-    for (; at < bytes; at++)
-        hash = (hash ^ description[at]) * 0x100000001b3u;
-    return hash ^ hash >> 32;
-}
-
-static bool is_it(const struct kept *kept, const uint8_t *provider, const uint8_t *description, uint32_t bytes)
-{
-    return kept->bytes == bytes && !memcmp(kept->provider, provider, 16) &&
-           !memcmp(kept->description, description, bytes);
-}
-
-static struct kept *slot_of(struct tr_etw_self *self, const uint8_t *provider, const uint8_t *description,
-                            uint32_t bytes)
-{
-    uint32_t slot = (uint32_t)hash_of(provider, description, bytes) & (SLOTS - 1);
-
-    while (self->kept[slot].schema && !is_it(&self->kept[slot], provider, description, bytes))
-        slot = (slot + 1) & (SLOTS - 1);
-    return &self->kept[slot];
-}
-
-const struct tr_etw_schema *tr_etw_self_find(struct tr_etw_self *self, const uint8_t *provider,
-                                             const uint8_t *description, uint32_t bytes)
-{
-    struct kept *kept = slot_of(self, provider, description, bytes);
-
-    if (kept->schema)
-        return kept->schema;
-    if (self->used == MAX_SCHEMAS || self->bytes + bytes > MAX_BYTES) {
-        forget_all(self);
-        self->emptied++;
-        kept = slot_of(self, provider, description, bytes);
-    }
-    kept->description = malloc((size_t)bytes + 1);
-    if (!kept->description)
-        return NULL;
-    memcpy(kept->description, description, bytes);
-    kept->schema = read_description(self, description, bytes);
-    if (!kept->schema) {
-        free(kept->description);
-        *kept = (struct kept){0};
-        return NULL;
-    }
-    kept->bytes = bytes;
-    memcpy(kept->provider, provider, 16);
-    self->used++;
-    self->bytes += bytes;
-    return kept->schema;
 }
