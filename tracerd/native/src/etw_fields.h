@@ -28,7 +28,7 @@ struct tr_etw_span {
     uint32_t end;
 };
 
-/* The values of a field: `count` of them from `first`. With `rest` they go to the payload's end, and their sizes vary. */
+/* The values of a field: `count` of them from `first`. With `rest` they go to the payload's end, and sizes vary. */
 struct tr_etw_values {
     uint32_t first;
     uint32_t count;
