@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from uuid import UUID
 
 from tracerd.sources.schema.catalog import Catalog, load, shipped
@@ -60,7 +61,8 @@ def _fields(fields: Iterable[Field]) -> Iterator[dict[str, object]]:
     at: int | None = 0
     for each in fields:
         size = _size(each)
-        yield {"name": each.name, "type": each.declared, "offset": at, "size": size}
+        named = {"map": each.map} if each.map else {}
+        yield {"name": each.name, "type": replace(each, map="").declared, "offset": at, "size": size, **named}
         at = at + size if at is not None and size is not None else None
 
 
