@@ -75,6 +75,13 @@ def test_the_wheel_replays_its_own_recording(installed: Path) -> None:
 
 
 @pytest.mark.xdist_group("wheel")
+def test_the_wheel_has_the_schemas(installed: Path) -> None:
+    """Shipped schemas are package data."""
+    (row,) = json.loads(run(installed, "list", "etw:Microsoft-Windows-Kernel-Process:ProcessStart", "--json"))
+    assert row["fields"][0]["name"] == "ProcessID"
+
+
+@pytest.mark.xdist_group("wheel")
 def test_the_wheel_has_the_headers_programs_are_written_with(installed: Path) -> None:
     """`-I …/probes/include` works for an installed package."""
     assert (installed / "probes" / "include" / "tracerd.bpf.h").is_file()

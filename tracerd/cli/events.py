@@ -8,11 +8,13 @@ from uuid import UUID
 import click
 from rich.table import Table
 
-from tracerd.cli import events_trec
+from tracerd.cli import events_fields, events_trec
 from tracerd.cli.output import json_option, print_json, text_console
-from tracerd.errors import NotSupported
+from tracerd.errors import ConfigError, NotSupported
 from tracerd.sources.etl import EtlFacts, EtlSource, EventCounts, describe_damage
+from tracerd.sources.etl_decoding import Selection
 from tracerd.sources.etl_names import provider_name
+from tracerd.sources.schema.profiles import PROFILES
 from tracerd.sources.trec.reader import is_trec
 from tracerd.views.format import count, size
 
@@ -20,18 +22,61 @@ from tracerd.views.format import count, size
 @click.command("events")
 @click.argument("source")
 @click.option("--count", "only_count", is_flag=True, help="Count its events (the default).")
-@click.option("--fields", is_flag=True, help="Show the layout of its events (.trec).")
+@click.option("--fields", is_flag=True, help="Decode its events (.etl), or show how they are laid out (.trec).")
+@click.option("--provider", "providers", multiple=True, metavar="NAME[:EVENT]", help="Only events of this provider.")
+@click.option("--id", "ids", multiple=True, type=click.IntRange(0, 65535), help="Only events of this id or opcode.")
+@click.option("--pid", type=click.IntRange(0, 0xFFFFFFFF), help="Only events of this process.")
+@click.option("--profile", type=click.Choice(list(PROFILES)), help="Only events that answer this question.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N events.")
+@click.option(
+    "--manifest", "manifests", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+    help="Schemas of your own: an instrumentation manifest (.man) or a dump of Windows' (.json).",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write events to a .jsonl, .csv, .parquet or .arrow file."
+)
+@click.option("--force", is_flag=True, help="Replace that file if it is there.")
 @json_option
-def command(source: str, only_count: bool, fields: bool, as_json: bool) -> None:  # noqa: ARG001  --count is the default
-    """Count what the recording SOURCE (a .trec or .etl file) contains, or show how its events are laid out."""
+def command(
+    source: str,
+    only_count: bool,
+    fields: bool,
+    providers: tuple[str, ...],
+    ids: tuple[int, ...],
+    pid: int | None,
+    profile: str | None,
+    limit: int | None,
+    manifests: tuple[Path, ...],
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Count what the recording SOURCE (a .trec or .etl file) contains, or decode its events.
+
+    --fields prints each event with its fields: for a person on a terminal, as a JSON object a line elsewhere and with
+    --json. All options that choose events, and -o, mean --fields.
+    """
+    selection = Selection(providers, ids, profile, pid, limit)
+    chosen = selection != Selection() or bool(manifests) or output is not None
+    if only_count and (fields or chosen):
+        raise ConfigError("--count", "counts every event; leave it out to decode some")
     name = source.removeprefix("etl:")
     if is_trec(Path(name)):
+        if chosen:
+            raise NotSupported(f"decoding {source!r}", "only events of a .etl can be decoded; try 'tracerd replay'")
         events_trec.fields(Path(name), as_json) if fields else events_trec.counts(Path(name), as_json)
         return
-    if fields:
-        raise NotSupported(f"fields of {source!r}", "a .etl does not say how its events are laid out")
     if ":" in source and not source.startswith("etl:") and not Path(source).exists():
         raise NotSupported(f"events of {source!r}", "only recordings can be looked into; try 'tracerd run'")
+    if output is not None:
+        events_fields.write(Path(name), selection, manifests, output, force=force)
+    elif fields or chosen:
+        events_fields.show(Path(name), selection, manifests, as_json=as_json)
+    else:
+        _count(name, as_json)
+
+
+def _count(name: str, as_json: bool) -> None:
     recording = EtlSource(name)
     try:
         facts, counts = recording.facts(), recording.count()

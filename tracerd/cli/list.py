@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from tracerd.cli.output import json_option, print_json
+from tracerd.cli.list_etw import etw_fields, etw_kernel_names, etw_names
+from tracerd.cli.output import json_option, print_json, printable
 from tracerd.config import read_probe
 from tracerd.errors import ConfigError, NotPermitted, NotSupported
 from tracerd.linux.tracefs import tracefs
@@ -15,13 +16,15 @@ from tracerd.platforms import PLATFORMS
 from tracerd.platforms.linux import LINUX
 from tracerd.runtime.locate import shipped_probes
 from tracerd.sources.names import EVENTS, parse_attach
-from tracerd.sources.schema.etw_names import KERNEL_GROUPS, PROVIDERS
 from tracerd.sources.schema.tracefs import list_events, read_format
 
 Row = dict[str, object]
 
 FIELDS_UP_TO = 20
 """Fields are printed when a glob leaves no more events than this."""
+
+ETW_FIELDS_UP_TO = 500
+"""The same of ETW events: their names are long, so `etw:*Process*` is how one asks for fields."""
 
 
 @click.command("list")
@@ -82,7 +85,11 @@ def _events(glob: str) -> list[Row]:
             refusals.append(refusal)
     if refusals and not rows:
         raise refusals[0]
-    return [_with_fields(row) for row in rows.values()] if len(rows) <= FIELDS_UP_TO else list(rows.values())
+    return [_with_fields(row) if len(rows) <= _fields_up_to(name) else row for name, row in rows.items()]
+
+
+def _fields_up_to(name: str) -> int:
+    return ETW_FIELDS_UP_TO if name.startswith(("etw:", "etw-kernel:")) else FIELDS_UP_TO
 
 
 def _tracepoints() -> Iterator[str]:
@@ -95,20 +102,6 @@ def _syscalls() -> Iterator[str]:
         if category == "syscalls":
             side, _, call = name.removeprefix("sys_").partition("_")
             yield f"syscall:{call}:{side}"
-
-
-def _etw() -> Iterator[str]:
-    for provider in PROVIDERS:
-        yield from (f"etw:{provider.name}:{event}" for event in provider.events)
-        if not provider.events:
-            yield f"etw:{provider.name}"
-
-
-def _etw_kernel() -> Iterator[str]:
-    for group in KERNEL_GROUPS:
-        yield from (f"etw-kernel:{group.name}:{event}" for event in group.events)
-        if not group.events:
-            yield f"etw-kernel:{group.name}"
 
 
 def _every_machine() -> Iterator[str]:
@@ -128,15 +121,18 @@ _FINDERS: dict[str, Callable[[], Iterator[str]]] = {
     "interval": _timed,
     "begin": _timed,
     "end": _timed,
-    "etw": _etw,
-    "etw-kernel": _etw_kernel,
+    "etw": etw_names,
+    "etw-kernel": etw_kernel_names,
 }
 
 
 def _with_fields(row: Row) -> Row:
-    """Add the fields of a tracepoint's record, or of the context that the event's programs get."""
+    """Add the fields of a tracepoint's record, of an ETW payload, or of the context that the event's programs get."""
     event = str(row["event"])
     kind = event.partition(":")[0]
+    of_schema = etw_fields(event) if kind in ("etw", "etw-kernel") else None
+    if of_schema is not None:
+        return row | of_schema
     if kind in ("tracepoint", "syscall"):
         name = parse_attach(event)
         layout = read_format(tracefs(), name.category, name.event)
@@ -156,8 +152,24 @@ def _print(row: Row) -> None:
         assert isinstance(arguments, list)
         click.echo(f"{row['id']:>4}  {row['helper']}({', '.join(arguments)}) -> {row['returns']}")
     else:
-        click.echo(str(row["event"]))
+        click.echo(_title(row))
         fields = row.get("fields", [])
         assert isinstance(fields, list)
         for field in fields:
-            click.echo(f"    {field['type']} {field['name']};  (offset {field['offset']}, {field['size']} bytes)")
+            click.echo(printable(f"    {field['type']} {field['name']};{_place(field)}"))
+
+
+def _title(row: Row) -> str:
+    """Return an event's name, with the number and versions of one whose schema is known."""
+    number = next((f"  ({key} {row[key]}" for key in ("id", "opcode") if key in row), "")
+    versions = row.get("versions", [])
+    assert isinstance(versions, list)
+    several = f"; also {', '.join(map(str, versions[:-1]))}" if len(versions) > 1 else ""
+    return f"{row['event']}{number}, version {row['version']}{several})" if number else str(row["event"])
+
+
+def _place(field: dict[str, object]) -> str:
+    if field["offset"] is None:
+        return ""
+    size = f", {field['size']} bytes" if field["size"] is not None else ""
+    return f"  (offset {field['offset']}{size})"

@@ -10,15 +10,17 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from tracerd.errors import ConfigError
+from tracerd.sources.schema.catalog import load, shipped
 from tracerd.sources.schema.etw_names import KERNEL_GROUPS, PROVIDERS, KernelGroup, Provider
 
 _GUID = re.compile(r"\{?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?")
 _FILE = re.compile(r"(?P<file>.+?\.etl)(?::(?P<rest>.+))?", re.IGNORECASE | re.DOTALL)
 
+_NAMES = [row.name for row in PROVIDERS] + [row.name for row in KERNEL_GROUPS]
 _PROVIDER_BY_NAME = {provider.name.lower(): provider for provider in PROVIDERS}
 _GROUP_BY_NAME = {group.name.lower(): group for group in KERNEL_GROUPS}
 _PROVIDER_BY_GUID = {UUID(provider.guid): provider for provider in PROVIDERS}
@@ -48,7 +50,7 @@ def parse_etw(rest: str) -> EtwMatch:
     known = _provider_of(name, rest)
     if known is None:
         return EtwMatch(UUID(name), None, _event_of(event, {}, rest))
-    group = known.group if isinstance(known, KernelGroup) else None
+    group = known.group if isinstance(known, KernelGroup) else _group_of(known)
     return EtwMatch(UUID(known.guid), group, _event_of(event, known.events, rest))
 
 
@@ -63,7 +65,8 @@ def parse_etw_kernel(rest: str) -> EtwMatch:
     if group is None:
         names = [each.name for each in KERNEL_GROUPS]
         raise ConfigError(f"etw-kernel:{rest}", _unknown("kernel group", name, names))
-    return EtwMatch(UUID(group.guid), group.group, _event_of(event, group.events, f"etw-kernel:{rest}"))
+    named = _with_shipped(group)
+    return EtwMatch(UUID(group.guid), group.group, _event_of(event, named.events, f"etw-kernel:{rest}"))
 
 
 def split_file(rest: str) -> tuple[str, str]:
@@ -92,19 +95,41 @@ def parse_name(event: str) -> EtwMatch:
 def provider_name(guid: UUID) -> str | None:
     """Return the name of a provider or kernel class, if it is one of ours."""
     known = _PROVIDER_BY_GUID.get(guid) or _GROUP_BY_GUID.get(guid)
-    return known.name if known else None
+    if known:
+        return known.name
+    return next((head.name for head in shipped().values() if head.guid == guid), None)
 
 
 def _provider_of(name: str, whole: str) -> Provider | KernelGroup | None:
-    """Return the table row; None for a GUID that has none."""
-    if _GUID.fullmatch(name):
-        guid = UUID(name)
-        return _PROVIDER_BY_GUID.get(guid) or _GROUP_BY_GUID.get(guid)
-    known = _PROVIDER_BY_NAME.get(name.lower()) or _GROUP_BY_NAME.get(name.lower())
-    if known is None:
-        names = [each.name for each in (*PROVIDERS, *KERNEL_GROUPS)]
+    """Return the table row, with the events of the shipped schemas; None for a GUID that is not known."""
+    guid = UUID(name) if _GUID.fullmatch(name) else None
+    if guid is not None:
+        known = _PROVIDER_BY_GUID.get(guid) or _GROUP_BY_GUID.get(guid) or _shipped(guid=guid)
+    else:
+        known = _PROVIDER_BY_NAME.get(name.lower()) or _GROUP_BY_NAME.get(name.lower()) or _shipped(name=name)
+    if known is None and guid is None:
+        names = [*_NAMES, *(head.name for head in shipped().values())]
         raise ConfigError(whole, _unknown("provider", name, names) + " (any provider can be named by its GUID)")
-    return known
+    return _with_shipped(known) if known else None
+
+
+def _shipped(*, name: str = "", guid: UUID | None = None) -> Provider | None:
+    for head in shipped().values():
+        if head.guid == guid or head.name.lower() == name.lower():
+            return Provider(head.name, str(head.guid))
+    return None
+
+
+def _group_of(provider: Provider) -> int | None:
+    return next((head.group for head in shipped().values() if str(head.guid) == provider.guid), None)
+
+
+def _with_shipped(row: Provider | KernelGroup) -> Provider | KernelGroup:
+    """Add the events that the shipped schemas name; what the row names stays."""
+    for path, head in shipped().items():
+        if head.guid == UUID(row.guid):
+            return replace(row, events={**load(path).numbers(), **row.events})
+    return row
 
 
 def _event_of(event: str, names: Mapping[str, int], whole: str) -> int | None:
@@ -121,6 +146,6 @@ def _event_of(event: str, names: Mapping[str, int], whole: str) -> int | None:
 
 
 def _unknown(what: str, name: str, valid: Iterable[str]) -> str:
-    names = sorted(valid)
+    names = sorted(set(valid))
     near = difflib.get_close_matches(name, names, 1)
     return f"unknown {what} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}")

@@ -11,6 +11,7 @@ from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, ledger
 from tracerd.sources.etl_names import EtwMatch, parse_name
+from tracerd.sources.schema.catalog import shipped
 from tracerd.sources.schema.etw_names import KERNEL_GROUPS
 
 CONTEXT_BYTES = 96
@@ -60,8 +61,8 @@ class EtwMatcher:
             self.native = None
 
     def _make(self, wanted: Iterable[tuple[LinkRequest, EtwMatch]], unlinked: Mapping[str, EtwMatch]) -> None:
-        for group in KERNEL_GROUPS:
-            lib.tr_etw_add_group(self.native, group.group, UUID(group.guid).bytes_le)
+        for number, guid in _groups().items():
+            lib.tr_etw_add_group(self.native, number, guid.bytes_le)
         for link, match in wanted:
             self._link(link, match)
         for name, match in unlinked.items():
@@ -82,6 +83,12 @@ class EtwMatcher:
                 raise SourceError(self._where, "too many names")
             self._names[name] = number
         return self._names[name]
+
+
+def _groups() -> dict[int, UUID]:
+    """Return the class of every kernel group: of our table, and of the shipped schemas."""
+    described = {head.group: head.guid for head in shipped().values() if head.group is not None}
+    return {**described, **{group.group: UUID(group.guid) for group in KERNEL_GROUPS}}
 
 
 def _native_match(match: EtwMatch) -> Any:

@@ -62,5 +62,7 @@ void tr_etl_deliver(struct tr_etl *etl, const struct tr_etl_event *event, uint32
     }
     fill_context(etl, event, cpu, found.group, &context);
     fill_run(etl, event, cpu, run);
+    run->described = &event->described;
     tr_etw_run(etl->matcher, &key, &found, &context, run);
+    run->described = NULL;
 }

@@ -5,6 +5,8 @@
 #define FLAG_EXTENDED 0x0001u                /* EVENT_HEADER_FLAG_EXTENDED_INFO */
 #define FLAG_32_BIT 0x0020u
 #define PERFINFO_PEBS 0x8000u
+#define ITEM_SCHEMA 0x0bu                    /* EVENT_HEADER_EXT_TYPE_EVENT_SCHEMA_TL, …_PROV_TRAITS */
+#define ITEM_TRAITS 0x0cu
 
 /* Bytes from `at` to the end of the fixed header, or 0 for a kind that does not exist. */
 static uint32_t header_size(const uint8_t *at)
@@ -63,9 +65,25 @@ static void decode_classic(const uint8_t *at, struct tr_etl_event *event)
     event->provider = at + 24;
 }
 
+/* Keep what an extended item says of the event's fields. */
+static void note_item(const uint8_t *item, uint32_t total, struct tr_etl_event *event)
+{
+    uint16_t type = tr_u16(item + 2), bytes = tr_u16(item + 6);
+
+    if (bytes > total - 8)
+        return;
+    if (type == ITEM_SCHEMA) {
+        event->described.schema = item + 8;
+        event->described.schema_bytes = bytes;
+    } else if (type == ITEM_TRAITS) {
+        event->described.traits = item + 8;
+        event->described.traits_bytes = bytes;
+    }
+}
+
 /* Extended items lie between header and payload: {u16 total size, u16 type, u16 linkage, u16 data size}. Returns the
    bytes up to the payload, or 0 if they do not fit. */
-static uint32_t skip_extended(const uint8_t *at, uint32_t offset, uint32_t size)
+static uint32_t skip_extended(const uint8_t *at, uint32_t offset, uint32_t size, struct tr_etl_event *event)
 {
     bool more = true;
 
@@ -77,6 +95,7 @@ static uint32_t skip_extended(const uint8_t *at, uint32_t offset, uint32_t size)
         total = (tr_u16(at + offset) + 7u) & ~7u;
         if (tr_u16(at + offset) < 8 || total > size - offset)
             return 0;
+        note_item(at + offset, total, event);
         more = tr_u16(at + offset + 4) & 1;
         offset += total;
     }
@@ -101,7 +120,7 @@ static uint32_t decode_manifest(const uint8_t *at, uint32_t offset, struct tr_et
     event->by_id = !(event->flags & TR_ETW_FLAG_CLASSIC);
     if (event->flags & FLAG_32_BIT)
         event->pointer_size = 4;
-    return event->flags & FLAG_EXTENDED ? skip_extended(at, offset, event->size) : offset;
+    return event->flags & FLAG_EXTENDED ? skip_extended(at, offset, event->size, event) : offset;
 }
 
 static const uint8_t no_provider[16];

@@ -10,6 +10,8 @@
 #include "decompress.h"
 #include "etw_match.h"
 #include "ticks.h"
+#include "etw_layouts.h"
+#include "etw_decode.h"
 #include "etl.h"
 
 #define TR_ETL_BUFFER_HEADER 0x48u
@@ -43,6 +45,7 @@ struct tr_etl_event {
     uint8_t opcode;
     bool timed;                      /* false: WPP messages may lack a timestamp */
     bool by_id;                      /* numbered by id, not by opcode */
+    struct tr_etw_described described;
 };
 
 enum tr_etl_step { TR_ETL_EVENT, TR_ETL_SKIP, TR_ETL_END, TR_ETL_DAMAGED };

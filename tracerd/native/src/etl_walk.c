@@ -201,11 +201,12 @@ int64_t tr_etl_pump(struct tr_etl *etl, struct tr_run *run, uint32_t timeout_ms)
 
     if (!etl->heap_count)
         return -1;
+    run->pause = 0;
     do {
         look = false;
         for (uint32_t i = 0; i < EVENTS_PER_LOOK && etl->heap_count && !look; i++, passed++)
-            look = step(etl, run);
-    } while (etl->heap_count && tr_os_monotonic_ns() < end);
+            look = step(etl, run) || run->pause;
+    } while (etl->heap_count && !run->pause && tr_os_monotonic_ns() < end);
     return passed;
 }
 

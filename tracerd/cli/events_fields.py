@@ -1,0 +1,110 @@
+"""`tracerd events FILE.etl --fields`: decoded events, on a terminal, as JSON lines, or into a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from tracerd.cli.events_arrow import ArrowSink, column_names, load_arrow
+from tracerd.cli.events_sinks import OutputFile, Pipe, Sink, Terminal, told_when_full
+from tracerd.errors import ConfigError
+from tracerd.sources.etl_decoding import EtlDecoding, Selection
+from tracerd.sources.etw_decoder import ColumnType, Decoded
+from tracerd.sources.schema.catalog import Catalog
+from tracerd.sources.schema.manifest import read_manifest
+from tracerd.sources.schema.model import Provider
+from tracerd.sources.schema.tdh_cache import read_cache
+from tracerd.views.format import count
+
+SUFFIXES = (".jsonl", ".csv", ".parquet", ".arrow")
+
+
+def read_schemas(manifests: Sequence[Path]) -> list[Provider]:
+    """Return the providers of what a user names: manifests, and caches of what Windows knows (`.json`).
+
+    Raises:
+        ConfigError: one of them makes no sense.
+    """
+    found: list[Provider] = []
+    for path in manifests:
+        found += read_cache(path) if path.suffix.lower() == ".json" else read_manifest(path)
+    return found
+
+
+def show(path: Path, selection: Selection, manifests: Sequence[Path], *, as_json: bool) -> None:
+    """Print decoded events, and at the end on standard error what became of them."""
+    with closing(EtlDecoding(path, Catalog(read_schemas(manifests)), selection)) as decoding:
+        sink: Sink = Pipe() if as_json or not sys.stdout.isatty() else Terminal()
+        try:
+            for piece in decoding.pieces("json"):
+                sink.put(piece)
+        except BrokenPipeError:              # whoever read has enough: `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
+        decoding.check_names()
+        click.echo(summary(decoding.counts()), err=True)
+
+
+def write(path: Path, selection: Selection, manifests: Sequence[Path], output: Path, *, force: bool) -> None:
+    """Write decoded events into a file, whose suffix says how.
+
+    Raises:
+        ConfigError: the suffix says nothing, or the file is there.
+        NotSupported: it needs pyarrow, which is not installed.
+        RunError: the system refuses a write; nothing is left of the file.
+    """
+    suffix = output.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ConfigError(str(output), f"its end says how it is written: {', '.join(SUFFIXES)}")
+    arrow = load_arrow(f"-o {output}") if suffix in (".parquet", ".arrow") else None
+    catalog = Catalog(read_schemas(manifests))
+    with closing(EtlDecoding(path, catalog, selection)) as decoding, told_when_full(output):
+        with OutputFile(output, force=force) as file:
+            if suffix == ".jsonl":
+                _copy(decoding, file)
+            elif arrow is None:
+                _write_csv(decoding, file)
+            else:
+                _write_arrow(decoding, file, arrow, parquet=suffix == ".parquet")
+            decoding.check_names()
+        click.echo(f"{output}: {summary(decoding.counts())}", err=True)
+
+
+def _copy(decoding: EtlDecoding, file: OutputFile) -> None:
+    for piece in decoding.pieces("json"):
+        file.put(piece)
+
+
+def _write_csv(decoding: EtlDecoding, file: OutputFile) -> None:
+    fields = decoding.only_schema()
+    file.put((",".join(map(_cell, column_names(fields))) + "\n").encode())
+    for piece in decoding.pieces("csv" if fields is None else "columns", columns=len(fields or ())):
+        file.put(piece)
+
+
+def _write_arrow(decoding: EtlDecoding, file: OutputFile, arrow: object, *, parquet: bool) -> None:
+    fields: list[ColumnType] | None = decoding.only_schema()
+    sink = ArrowSink(arrow, file.file, fields, parquet=parquet)
+    for piece in decoding.pieces("csv" if fields is None else "columns", columns=len(fields or ()), digits=6):
+        sink.put(piece)
+    sink.close()
+
+
+def _cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(each in text for each in ',"\r\n') else text
+
+
+def summary(counts: Decoded) -> str:
+    """Return the last line: what was decoded, and what was not, by reason."""
+    parts = [f"{count(counts.events)} events, {count(counts.decoded)} decoded"]
+    if counts.self_described:
+        parts[0] += f" ({count(counts.self_described)} by their own description)"
+    parts += [f"{count(number)} {reason}" for reason, number in counts.unknown.items()]
+    if counts.lost:
+        parts.append(f"{count(counts.lost)} lost: no memory for their text")
+    return "; ".join(parts)
