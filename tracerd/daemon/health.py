@@ -101,10 +101,11 @@ def _expiring(daemon: Daemon) -> set[tuple[str, str]]:
 def _reasons(daemon: Daemon) -> Iterator[str]:
     for probe in daemon.host.failed:
         yield f"probe {probe.name!r} is not loaded: {probe.failed}"
+    expiring = _expiring(daemon)
     for info in daemon.inspector.maps():
         if info.refused and info.kind != "ringbuf" and info.entries >= info.max_entries:
             refused = f"map {info.name!r} of probe {info.probe!r} is full: {info.refused:,} updates were refused"
-            if (info.probe, info.name) in _expiring(daemon):
+            if (info.probe, info.name) in expiring:
                 yield f"{refused}; processes come faster than ended ones leave: raise its max_entries in the C source"
             else:
                 yield f"{refused}; raise its max_entries, or have it expire ([[map]] in its probe.toml)"
