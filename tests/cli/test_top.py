@@ -18,6 +18,7 @@ from tracerd.cli.exits import FAILED, NOT_SUPPORTED, USAGE
         (["top", "host", "none.bpf.o"], FAILED, "none.bpf.o: "),
         (["top", "--web", "no-such-probe"], USAGE, "unknown probe 'no-such-probe'; valid: "),
         (["--socket", "/nowhere/control.sock", "top"], FAILED, "no tracerd daemon answers at /nowhere/control.sock"),
+        (["top", "--socket", "/nowhere/control.sock"], FAILED, "no tracerd daemon answers at /nowhere/control.sock"),
     ],
 )
 def test_nothing_is_drawn_where_nothing_can_be_shown(arguments: list[str], code: int, told: str) -> None:

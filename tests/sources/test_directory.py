@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -110,6 +112,9 @@ def test_a_real_process_that_exits() -> None:
     looked = ProcessDirectory(ours=True)
     child = subprocess.Popen(["sleep", "30"])
     try:
+        command = Path(f"/proc/{child.pid}/cmdline")
+        while not command.read_bytes():          # the kernel closes our pipe a moment before it is there
+            time.sleep(0.001)
         before = looked.look([child.pid])[child.pid]
     finally:
         child.kill()

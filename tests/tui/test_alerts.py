@@ -63,6 +63,21 @@ def test_a_daemon_that_is_away_comes_first() -> None:
     assert alerts(seen)[0].bad
 
 
+def test_a_map_that_was_full_is_told_when_it_is_no_more() -> None:
+    """What it refused stays missing: not all is well."""
+    feed = made_feed()
+    seen = seen_after(feed)
+    assert seen.look is not None
+    full = next(info for info in seen.look.maps if info.refused and info.kind != "ringbuf")
+    emptied = tuple(replace(info, entries=1) if info is full else info for info in seen.look.maps)
+    before = [each.text for each in alerts(seen) if "was full before" in each.text]
+    seen.look = replace(seen.look, maps=emptied)
+    (now,) = [each for each in alerts(seen) if "was full before" in each.text]
+    assert not before
+    assert (now.screen, now.bad) == ("maps", False)
+    assert f"{full.refused:,} updates are missing" in now.text
+
+
 def test_notes_are_no_bad_news() -> None:
     """As that somebody has detached a link."""
     found = alerts(seen_after(made_feed(notes=("probe 'syscalls': detached by hand: on_exit",))))

@@ -33,6 +33,12 @@ def test_on_a_narrow_terminal_what_matters_least_gives_way() -> None:
     assert line(seen, 20, paused=True).startswith("tracerd ● live")
 
 
+def test_a_session_of_the_dashboard_itself_says_so() -> None:
+    """It ends with it; a daemon does not."""
+    assert "atlas in this process" in line(seen_after(made_feed(config="")), 120)
+    assert "in this process" not in line(seen_after(), 120)
+
+
 def test_while_it_is_away_the_line_says_why_and_since_when_and_no_numbers() -> None:
     """Old numbers are none of now."""
     seen = seen_after()

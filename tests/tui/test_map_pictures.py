@@ -118,12 +118,12 @@ def test_u_changes_the_unit_of_slots() -> None:
     async def steps(top: Dashboard) -> None:
         await open_map(top, "syscalls/latency_ns")
         await top.press("v")
-        await top.says("u ns", "262µs")
+        await top.says("u unit (ns)", "262µs")
         assert "(chosen)" not in top.text
         await top.press("u")
         await top.says("latency_ns in µs (chosen)", "262ms")
         await top.press(*"u" * (len(UNITS) - 1))
-        await top.says("u ns", "262µs")
+        await top.says("u unit (ns)", "262µs")
         assert "(chosen)" not in top.text
 
     dashboard(MapFeed(), steps)

@@ -74,6 +74,30 @@ def test_rows_of_ended_processes_are_missed_in_the_title(size: tuple[int, int], 
     dashboard(MapFeed(more=(calls,)), steps, size)
 
 
+def test_while_it_is_paused_keys_arrange_the_rows_that_stand_there() -> None:
+    """Order, filter and groups are of what is shown, not of what came since."""
+
+    async def steps(top: Dashboard) -> None:
+        def counted() -> int:
+            sheet = grid(top).sheet
+            assert sheet is not None
+            return int(sheet.by_name["count"].numbers.sum())
+
+        await top.says("60 rows, busiest first")
+        before = counted()
+        await top.press("space")
+        await top.tick(3)
+        for key in ("s", "S", "b", "0"):
+            await top.press(key)
+            assert counted() == before
+        await top.press("slash", *"pid=117")
+        assert counted() == before
+        await top.press("escape", "space")
+        await top.until(lambda: counted() > before, "newer rows")
+
+    dashboard(made_feed(), steps, SIZE)
+
+
 def test_going_elsewhere_leaves_what_was_opened() -> None:
     """A digit means a screen, not what was opened on it the last time."""
 

@@ -69,7 +69,7 @@ def test_a_source_that_loses_events_says_how_many_and_what_to_write() -> None:
 
     async def steps(top: Dashboard) -> None:
         await top.press("5")
-        await top.says("7 lost in the kernel", "sources.perf.pages = 4096", "lost in kernel 7")
+        await top.says("7 lost in the kernel", "pages = 4096  # under [sources.perf]", "lost in kernel 7")
 
     dashboard(made_feed(lost=7), steps, (120, 40))
 

@@ -60,9 +60,9 @@ def test_a_full_ring_is_answered_with_pages_that_will_do_and_where_to_write_them
     seen = seen_after(made_feed(lost=5))
     ((what, way_out),) = sources.advice(seen.look, "syscall:*:enter", Ledger(10, 5, 5))
     assert what == "5 lost in the kernel: a ring was full"
-    assert way_out.startswith("sources.perf.pages = 4096\nin /etc/tracerd/tracerd.toml, then restart the daemon; ")
+    assert way_out.startswith("pages = 4096  # under [sources.perf]\nin /etc/tracerd/tracerd.toml ")
     ((_, way_out),) = sources.advice(seen_after(made_feed(config="")).look, "syscall:*:enter", Ledger(10, 5, 5))
-    assert way_out.startswith("tracerd run --pages 4096\nor sources.perf.pages = 4096 in a daemon's ")
+    assert way_out.startswith("tracerd run --pages 4096\nor sources.perf.pages in a daemon's ")
 
 
 def test_a_loss_of_before_says_for_how_long_there_was_none() -> None:

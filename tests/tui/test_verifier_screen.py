@@ -212,22 +212,37 @@ def test_any_key_stops_a_proof_that_is_played_and_does_nothing_else() -> None:
 
 
 def test_plus_and_minus_change_how_fast_a_proof_is_played_and_nothing_else() -> None:
-    """Not the interval between moments; where it stops the step stays until one goes elsewhere."""
+    """Not the interval between moments."""
 
     async def steps(top: Dashboard) -> None:
         await opened(top)
         await top.says("count is safe")
         await top.press("P", "minus", "minus", "minus")
-        await top.says("1 a second:  + faster  - slower", "/109")
+        await top.says("1 a second:  + faster  - slower", "/5,009")
         await top.press(*["equals_sign"] * 6)
         await top.says("32 a second")
-        await top.says("■ step 109/109:  P plays the proof")
         assert top.app.interval == 1.0
+
+    dashboard(made_feed(verifications=[replace(ACCEPTED, states=looks(5000))]), steps)
+
+
+def test_where_a_played_proof_ends_the_step_stays_until_one_goes_elsewhere() -> None:
+    """So that one sees how many there were."""
+
+    async def steps(top: Dashboard) -> None:
+        await opened(top)
+        await top.says("count is safe")
+        await top.press("P")
+        await top.says("■ step 15/15:  P plays the proof")
         await top.press("k")
         await top.until(lambda: "■" not in top.text, "the end of it")
 
-    states = {0: tuple(f"r1={n}" for n in range(100))}
-    dashboard(made_feed(verifications=[replace(ACCEPTED, states=states)]), steps)
+    dashboard(made_feed(verifications=[replace(ACCEPTED, states=looks(6))]), steps)
+
+
+def looks(number: int) -> dict[int, tuple[str, ...]]:
+    """So many looks at the first instruction."""
+    return {0: tuple(f"r1={n}" for n in range(number))}
 
 
 def test_while_it_is_proved_a_line_says_what_and_for_how_long() -> None:

@@ -10,13 +10,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Protocol
 
 import click
 
 from tracerd.cli.daemon import socket_of
-from tracerd.cli.options import Global
+from tracerd.cli.options import ANY_PATH, Global
 from tracerd.cli.params import FiniteRange
 from tracerd.daemon.client import connect
 from tracerd.daemon.feed import Feed
@@ -39,11 +41,15 @@ class _Dashboard(Protocol):
 @click.option("--read-only", is_flag=True, help="Change nothing, whatever this user may do.")
 @click.option("--web", is_flag=True, help="In a browser: read-only, on this machine, at an address with a token.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of --web. [default: a free one]")
+@click.option("--socket", type=ANY_PATH, help="Watch the daemon of this socket.")
+@click.option("--config", type=ANY_PATH, help="Watch the daemon of this tracerd.toml.")
 @click.option("--in-web", is_flag=True, hidden=True)
 @click.pass_obj
 def command(
     options: Global,
     probes: tuple[str, ...],
+    socket: Path | None,
+    config: Path | None,
     interval: float | None,
     read_only: bool,
     web: bool,
@@ -56,6 +62,7 @@ def command(
     objects), they run in this process until you leave, as with `tracerd run`.
     """
     dashboard = _dashboard()
+    options = replace(options, socket=socket or options.socket, config=config or options.config)
     if probes:
         from tracerd.runtime.locate import locate  # only who names one needs it
 

@@ -93,15 +93,22 @@ def own_metrics(daemon: Daemon) -> dict[str, float]:
     return numbers
 
 
+def _expiring(daemon: Daemon) -> set[tuple[str, str]]:
+    """Return the maps that let entries of ended processes go, by probe and name."""
+    return {(each.name, one.map) for each in daemon.host.loaded for one in each.live.expiring}
+
+
 def _reasons(daemon: Daemon) -> Iterator[str]:
     for probe in daemon.host.failed:
         yield f"probe {probe.name!r} is not loaded: {probe.failed}"
+    expiring = _expiring(daemon)
     for info in daemon.inspector.maps():
         if info.refused and info.kind != "ringbuf" and info.entries >= info.max_entries:
-            yield (
-                f"map {info.name!r} of probe {info.probe!r} is full: {info.refused:,} updates were refused; raise its "
-                f"max_entries, or have it expire ([[map]] in its probe.toml)"
-            )
+            refused = f"map {info.name!r} of probe {info.probe!r} is full: {info.refused:,} updates were refused"
+            if (info.probe, info.name) in expiring:
+                yield f"{refused}; processes come faster than ended ones leave: raise its max_entries in the C source"
+            else:
+                yield f"{refused}; raise its max_entries, or have it expire ([[map]] in its probe.toml)"
     for source, why in daemon.host.sources.failed().items():
         yield f"source {source!r} has ended: {why}"
     for exporter in daemon.exporting.statistics():

@@ -24,7 +24,7 @@ class Alert:
 
 def alerts(seen: Seen) -> list[Alert]:
     """Return everything that is wrong now, the worst first."""
-    return [*_away(seen), *_losses(seen), *_reasons(seen), *_aborted(seen), *_rings(seen), *_notes(seen)]
+    return [*_away(seen), *_losses(seen), *_reasons(seen), *_aborted(seen), *_rings(seen), *_maps(seen), *_notes(seen)]
 
 
 def _away(seen: Seen) -> Iterator[Alert]:
@@ -81,6 +81,15 @@ def _rings(seen: Seen) -> Iterator[Alert]:
                     "max_entries, or send fewer",
                     "events",
                 )
+
+
+def _maps(seen: Seen) -> Iterator[Alert]:
+    """Yield maps that were full before: what they refused is missing in what they count."""
+    for info in seen.look.maps if seen.look is not None else ():
+        if info.refused and info.kind != "ringbuf" and info.entries < info.max_entries:
+            name = f"{info.probe}/{info.name}"
+            text = f"map {name} was full before: {count(info.refused)} updates are missing in its counts"
+            yield Alert(text, "maps", bad=False)
 
 
 def _notes(seen: Seen) -> Iterator[Alert]:

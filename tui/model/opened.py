@@ -98,7 +98,8 @@ class Opened:
             return
         self._group()
         array = self.info is not None and is_array(self.info)
-        self.columns = slot_columns(self._plain, array=array)
+        constant = self.info is not None and self.info.read_only
+        self.columns = () if constant else slot_columns(self._plain, array=array)
         self.slots = slots_of(self._plain, self.column, array=array) if self.columns else None
         if self.slots is not None:
             self._history.add(self._now.taken_ns, self.slots)

@@ -77,6 +77,8 @@ class Seen:
             return False                         # a copy that was shared: nothing has happened in between
         self.moment, self.before = moment, None if begun_anew else last
         self.restarts += begun_anew
+        if begun_anew:
+            self.lost_at.clear()
         self._keep(moment)
         return begun_anew
 
@@ -103,6 +105,7 @@ class Seen:
             return
         at, seconds, before = moment.taken_ns, self.seconds, self.before
         now, then = totals(moment), totals(before)
+        self.lost_at = {event: when for event, when in self.lost_at.items() if event in moment.ledger}
         for event, ledger in moment.ledger.items():
             if event in before.ledger and bad(ledger) > bad(before.ledger[event]):
                 self.lost_at[event] = at

@@ -148,11 +148,11 @@ def _larger_rings(look: Look | None, source: SourceInfo | None, ledger: Ledger) 
     wanted = pages_for(pages, [ledger]) if pages else 0
     if wanted <= pages:
         return "attach to fewer events, or to narrower ones (d detaches)"
-    key = f"sources.perf.pages = {wanted}"
+    key = f"pages = {wanted}  # under [sources.perf]"
     if look is not None and look.config:
-        how = f"{key}\nin {look.config}, then restart the daemon"
+        how = f"{key}\nin {look.config} (take out another pages there), then restart the daemon"
     else:
-        how = f"tracerd run --pages {wanted}\nor {key} in a daemon's tracerd.toml (tracerd serve)"
+        how = f"tracerd run --pages {wanted}\nor sources.perf.pages in a daemon's tracerd.toml (tracerd serve)"
     now = f"a ring has {counted(pages, 'page')} now, {size(pages * PAGESIZE)} a CPU"
     return f"{how}; {now}. Or attach to fewer events (d detaches)"
 

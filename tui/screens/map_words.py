@@ -51,7 +51,8 @@ def heading(opened: Opened, rows: Places) -> Text:
         text.append(f" in {opened.unit.name} (chosen)", style="not bold")
     if not opened.single:
         text.append(f"  {_which(opened, rows)}", style="not bold")
-    text.append(f"  since {_clock(opened.since_ns)}" if opened.recent else "  counted so far", style="dim not bold")
+    since = f"since {_clock(opened.since_ns)}" if opened.recent else "counted so far"
+    text.append(f"  {since}", style="dim not bold")
     return text
 
 
@@ -59,7 +60,7 @@ def heading_hints(opened: Opened) -> list[str]:
     """Return keys that change the histogram."""
     keys = [] if opened.single else ["m one row" if opened.together else "m all rows"]
     keys += ["c column"] if len(opened.columns) > 1 else []
-    return [*keys, "t all" if opened.recent else "t recent", f"u {opened.unit.name}"]
+    return [*keys, "t all" if opened.recent else "t recent", f"u unit ({opened.unit.name})"]
 
 
 def _which(opened: Opened, rows: Places) -> str:

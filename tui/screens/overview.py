@@ -85,6 +85,7 @@ b  rows by a part of their key: what counts is added up
     def __init__(self) -> None:
         super().__init__()
         self._by = ""                            # the column by which rows are grouped; "": they are as they are
+        self._shown: tuple[Item, Sheet, str] | None = None     # a table, its rows with rates, which of them are gone
         self._opened: dict[Item, Opened] = {}
 
     def body(self) -> ComposeResult:
@@ -126,31 +127,39 @@ b  rows by a part of their key: what counts is added up
         self.query_one("#chart-cpu", Chart).show(curves, Scale(share, span))
 
     def _show_table(self, seen: Seen) -> None:
-        found, title = first_table(seen), self.query_one("#table-title", Static)
-        grid = self.query_one(Grid)
-        grid.display = found is not None
+        found = first_table(seen)
+        self.query_one(Grid).display = found is not None
         if found is None:
-            title.update("no probe has a table; 3 Maps shows what there is" if seen.look is not None else "")
+            nothing = "no probe has a table; 3 Maps shows what there is" if seen.look is not None else ""
+            self.query_one("#table-title", Static).update(nothing)
+            self._shown = None
             return
         probe, table = found
         before, item = seen.table_before(probe, table.name), Item(True, probe, table.name)
         rates = rated(sheet_of(table), sheet_of(before) if before is not None else None, seen.seconds)
-        rows = Sheet(item.sheet, rates.columns)
-        shown = grouped(rows, self._by)
+        gone = expired(seen.look, item, briefly=not self.has_class("-wide"))
+        self._shown = item, Sheet(item.sheet, rates.columns), gone
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Show the rows that there are, grouped as they are to be, and say in what order they stand."""
+        if self._shown is None:
+            return
+        item, rows, gone = self._shown
+        grid, title, shown = self.query_one(Grid), self.query_one("#table-title", Static), grouped(rows, self._by)
         self.present(grid, shown)
         by = "" if shown is rows else f" by {self._by}"
-        gone = expired(seen.look, item, briefly=not self.has_class("-wide"))
         said = ", ".join(filter(None, (_rows(grid), _order(grid), gone)))
         hint = "(Enter opens it)" if _usual(grid) else "(Enter opens it, 0 busiest first)"
         title.update(beside(Text(printable(f"{item.title}{by}: {said}")), [hint], self.size.width - 2))
 
     def action_group(self) -> None:
         """Have rows with something in common as one, or rows as they are again."""
-        found, before = first_table(self.top.seen), self._by
-        self._by = next_by(sheet_of(found[1]), before) if found is not None else ""
+        before = self._by
+        self._by = next_by(self._shown[1], before) if self._shown is not None else ""
         if self._by == before:
             self.notify(NO_GROUPS, severity="warning")
-        self._show_table(self.top.seen)
+        self._arrange()
 
     def on_screen_resume(self) -> None:
         """Show the table as it was looked at from near."""
@@ -168,17 +177,16 @@ b  rows by a part of their key: what counts is added up
 
     def _filter(self, text: str) -> None:
         super()._filter(text)
-        self._show_table(self.top.seen)
+        self._arrange()
 
     @on(Grid.Sorted)
     def _resorted(self) -> None:
-        self._show_table(self.top.seen)
+        self._arrange()
 
     @on(Grid.Chosen)
     def _open(self) -> None:
-        found = first_table(self.top.seen)
-        if found is not None:
-            item = Item(True, found[0], found[1].name)
+        if self._shown is not None:
+            item = self._shown[0]
             self._opened[item] = Opened(item, self._by)
             self.app.push_screen(MapDetail(item, self._opened))
 

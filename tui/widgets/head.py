@@ -88,6 +88,8 @@ def _who(seen: Seen, *, read_only: bool) -> Iterator[Part]:
         return
     if seen.look is not None:
         yield Part(printable(seen.look.host), 3, "bold")
+        if not seen.look.config:
+            yield Part("in this process", 2, "dim")
     if seen.moment is not None:
         yield Part(f"up {_uptime(seen.moment.uptime_ns)}", 5, "dim")
     if read_only:
