@@ -138,6 +138,18 @@ static void end_torn(struct scan *scan, const uint8_t *bytes)
     facts->torn_bytes = left;
 }
 
+/* A sector that cannot be read costs what lies in it. */
+static void pass_over(struct scan *scan)
+{
+    struct tr_etl_facts *facts = &scan->etl->facts;
+    uint64_t size = least(facts->buffer_size, left_of(scan));
+
+    facts->buffers++;
+    facts->damage.gone++;
+    facts->skipped_bytes += size;
+    scan->at += size;
+}
+
 static int32_t scan_one(struct scan *scan)
 {
     uint8_t bytes[TR_ETL_BUFFER_HEADER] = {0};
@@ -146,8 +158,10 @@ static int32_t scan_one(struct scan *scan)
     uint64_t extent;
     int32_t error;
 
-    if (got < 0)
-        return TR_ETL_READ;
+    if (got < 0) {
+        pass_over(scan);
+        return 0;
+    }
     if (got < (int64_t)sizeof bytes) {
         end_torn(scan, bytes);
         return 0;
