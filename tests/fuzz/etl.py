@@ -24,7 +24,7 @@ BUILD = ROOT / "build" / "fuzz"
 
 _CLANGS = ("clang-19", "clang", "clang-18", "clang-20")
 _FLAGS = (
-    "-std=gnu11", "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=fuzzer,address,undefined",
+    "-std=gnu11", "-O2", "-g", "-fno-omit-frame-pointer", "-fsanitize=fuzzer,address,undefined",
     "-fno-sanitize-recover=undefined",
 )
 _LARGEST_SEED = 30_000
