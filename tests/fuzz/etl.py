@@ -28,6 +28,7 @@ _FLAGS = (
     "-fno-sanitize-recover=undefined",
 )
 _LARGEST_SEED = 30_000
+_INTERRUPTED = 72                            # libFuzzer's exit code when somebody stops it
 _TARGETS = {"fuzz_walk": 65_536, "fuzz_decompress": 8_192}       # and the longest input worth trying
 
 
@@ -79,11 +80,13 @@ def _run(name: str, seconds: float, seed: int) -> int:
     stats = {line.split()[0].removeprefix("stat::"): line.split()[-1] for line in log if line.startswith("stat::")}
     coverage = next((line for line in reversed(log) if " cov: " in line), "")
     runs = stats.get("number_of_executed_units:", "?")
-    print(f"{name}: {runs} inputs in {seconds:.0f} s, {int(done.returncode != 0)} failures (seed {seed}) {coverage}",
+    failed = done.returncode not in (0, _INTERRUPTED)
+    end = ", interrupted by a signal" if done.returncode == _INTERRUPTED else ""
+    print(f"{name}: {runs} inputs in at most {seconds:.0f} s{end}, {int(failed)} failures (seed {seed}) {coverage}",
           flush=True)
-    if done.returncode:
+    if failed:
         print(done.stderr[-6000:], file=sys.stderr, flush=True)
-    return int(done.returncode != 0)
+    return int(failed)
 
 
 def _write_recordings(folder: Path) -> None:
