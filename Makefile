@@ -44,7 +44,7 @@ test-e2e: setup-dev
 bench: setup
 	$(BIN)/tracerd bench
 
-# Longer than the tests: differential fuzzing of verifier, interpreter and JIT.
+# Longer than the tests: differential fuzzing of verifier, interpreter and JIT; recordings, .etl ones under sanitizers (clang).
 fuzz: setup-dev
 	$(BIN)/python -m tests.fuzz
 

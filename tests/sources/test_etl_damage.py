@@ -202,15 +202,20 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def survive(path: Path) -> None:
-    """Count and walk whatever is there; the two must agree and the ledger must balance."""
+    """Count and walk whatever is there; the two must agree, in damage too, and the ledger must balance."""
     try:
         source = EtlSource(path)
     except SourceError:
         return
     recorder = Recorder()
     source.open([LinkRequest(ALL, recorder.program, 96)])
-    assert drain(source) == source.count().events == len(recorder.seen)
-    assert {row.missing for row in source.statistics().values()} == {0}
+    counts, facts = source.count(), source.facts()
+    assert drain(source) == counts.events == len(recorder.seen)
+    assert source.damage() == counts.damage
+    assert facts.skipped_bytes + facts.unused_bytes + facts.torn_bytes <= facts.file_bytes
+    ledger = source.statistics()
+    assert {row.missing for row in ledger.values()} == {0}
+    assert sum(row.dropped_in_ring for row in ledger.values()) == counts.bad_buffers
     assert all(seen.run_cpu < source.cpus for seen in recorder.seen)
     source.close()
     recorder.free()

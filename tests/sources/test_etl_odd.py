@@ -171,12 +171,15 @@ def test_buffers_may_be_larger_or_smaller_than_the_first(tmp_path: Path, head: i
     assert count(path).bad_buffers == 0
 
 
-def test_recordings_joined_to_one_keep_each_their_order(tmp_path: Path, whole: tuple[bytes, list[Seen]]) -> None:
-    """A second header buffer begins sequence numbers anew; both parts' events come, neither torn into the other."""
+@pytest.mark.parametrize("headers", [1, 2])
+def test_recordings_joined_to_one_keep_each_their_order(
+    tmp_path: Path, whole: tuple[bytes, list[Seen]], headers: int
+) -> None:
+    """A session that appends begins sequence numbers anew; both's events come, neither's torn into the other's."""
     data, expected = whole
     path = tmp_path / "joined.etl"
-    path.write_bytes(data + data)
-    assert count(path).events == 2 * (len(expected) + 1)
+    path.write_bytes(data + (data if headers == 2 else data[BUFFER:]))
+    assert count(path).events == 2 * len(expected) + headers
     seen = events_of(path)
     assert sorted(seen, key=repr) == sorted(expected * 2, key=repr)
     source = EtlSource(path)
@@ -185,6 +188,18 @@ def test_recordings_joined_to_one_keep_each_their_order(tmp_path: Path, whole: t
         pass
     assert source.disorder == 0
     source.close()
+
+
+def test_buffers_without_sequence_numbers_are_taken_as_they_lie(
+    tmp_path: Path, whole: tuple[bytes, list[Seen]]
+) -> None:
+    """The order in which they were flushed is the next best: each CPU's is that of time."""
+    data, expected = bytearray(whole[0]), whole[1]
+    for at in buffer_offsets(data):
+        data[at + 0x18 : at + 0x20] = bytes(8)
+    path = tmp_path / "unnumbered.etl"
+    path.write_bytes(data)
+    assert events_of(path) == expected
 
 
 def test_private_loggers_have_threads_of_any_cpu_count(tmp_path: Path) -> None:

@@ -124,6 +124,20 @@ def test_extended_data_is_not_part_of_the_payload(tmp_path: Path) -> None:
     assert [seen.payload for seen in events_of(path)] == [b"payload"] * 4
 
 
+def test_extended_data_may_end_an_event_without_its_padding(tmp_path: Path) -> None:
+    """An item's size counts its padding, the event's size may not: there is no payload then, and no damage."""
+    path = tmp_path / "made.etl"
+    with EtlWriter(path) as writer:
+        writer.manifest_event(START_TICKS, OTHER, 1, extended=[(0x0B, b"schema of 13.")])
+        writer.manifest_event(START_TICKS, OTHER, 2, b"payload")
+    data = bytearray(path.read_bytes())
+    at = 65536 + 0x48
+    assert data[at : at + 2] == struct.pack("<H", 80 + 24)
+    data[at : at + 2] = struct.pack("<H", 80 + 8 + 13)
+    path.write_bytes(data)
+    assert [(seen.number, seen.payload) for seen in events_of(path)] == [(1, b""), (2, b"payload")]
+
+
 @pytest.mark.parametrize(("pebs", "counters"), [(False, 0), (True, 0), (False, 7), (True, 3)])
 def test_hardware_counters_are_not_part_of_the_payload(tmp_path: Path, pebs: bool, counters: int) -> None:
     """PERFINFO headers grow by 8 bytes for PEBS and for each counter; the payload starts behind them."""

@@ -56,7 +56,7 @@ class EtlFacts:
     buffer_size: int
     buffers: int                 # found, bad ones included
     buffers_written: int         # as the header says
-    bad_buffers: int             # skipped (senseless header) or cut off by the end of the file
+    bad_buffers: int             # skipped (senseless or unreadable header) or cut off by the end of the file
     compression: str             # "" | "LZNT1" | "XPRESS" | "XPRESS_HUFF"
     compressed_buffers: int
     skipped_bytes: int           # of buffers whose header makes no sense
@@ -143,7 +143,7 @@ class EtlSource:
             buffer_size=f.buffer_size,
             buffers=f.buffers,
             buffers_written=f.buffers_written,
-            bad_buffers=f.damage.headers + f.damage.torn,
+            bad_buffers=f.damage.headers + f.damage.torn + f.damage.gone,
             compression=_COMPRESSIONS.get(f.compression, ""),
             compressed_buffers=f.compressed_buffers,
             skipped_bytes=f.skipped_bytes,

@@ -1,14 +1,23 @@
 /* libFuzzer target: a file as a recording. Opened, counted and walked; whatever is in it, the two agree, the balance is
-   whole, and every byte a program may read can be read. Reads come from memory, in place of etl_io.c. */
+   whole, and every byte a program may read can be read. Reads come from memory, in place of etl_io.c; files of some lengths
+   have a sector that cannot be read. */
 #include <stdlib.h>
 
 #include "etl_parts.h"
 
+#define SECTOR 512u
 #define MOST_BYTES (32u << 20)               /* of buffers in memory: larger ones are only slow */
 
 static const uint8_t *file;
 static size_t file_size;
+static size_t bad_sector;                    /* reads that touch it fail; 0: none */
 static volatile uint64_t sink;
+
+static void check(bool promise)
+{
+    if (!promise)
+        abort();
+}
 
 int64_t tr_etl_read(int fd, void *to, uint32_t size, uint64_t offset)
 {
@@ -17,6 +26,8 @@ int64_t tr_etl_read(int fd, void *to, uint32_t size, uint64_t offset)
     (void)fd;
     if (size > left)
         size = (uint32_t)left;
+    if (bad_sector && offset < bad_sector + SECTOR && offset + size > bad_sector)
+        return -1;
     if (size)
         memcpy(to, file + offset, size);
     return size;
@@ -37,12 +48,6 @@ static uint64_t program(void *context, struct tr_run *run)
         sum += *at;
     sink += sum;
     return 0;
-}
-
-static void check(bool promise)
-{
-    if (!promise)
-        abort();
 }
 
 static uint64_t in_memory(const struct tr_etl *etl)
@@ -95,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     file = data;
     file_size = size;
+    bad_sector = size % 4 == 3 ? size / 2 & ~(size_t)(SECTOR - 1) : 0;
     etl = tr_etl_open(0, &facts);
     if (!etl)
         return 0;

@@ -81,23 +81,24 @@ static void note_item(const uint8_t *item, uint32_t total, struct tr_etl_event *
     }
 }
 
-/* Extended items lie between header and payload: {u16 total size, u16 type, u16 linkage, u16 data size}. Returns the
-   bytes up to the payload, or 0 if they do not fit. */
+/* Extended items lie between header and payload: {u16 total size, u16 type, u16 linkage, u16 data size}, padded to 8. The
+   padding of the last one may be what pads the event itself, which its size leaves out. Returns the bytes up to the
+   payload, or 0 if they do not fit. */
 static uint32_t skip_extended(const uint8_t *at, uint32_t offset, uint32_t size, struct tr_etl_event *event)
 {
     bool more = true;
 
     while (more) {
-        uint32_t total;
+        uint32_t left = size - offset, total;
 
-        if (size - offset < 8)
+        if (left < 8)
             return 0;
         total = (tr_u16(at + offset) + 7u) & ~7u;
-        if (tr_u16(at + offset) < 8 || total > size - offset)
+        if (tr_u16(at + offset) < 8 || total > ((left + 7) & ~7u) || tr_u16(at + offset + 6) > left - 8)
             return 0;
         note_item(at + offset, total, event);
         more = tr_u16(at + offset + 4) & 1;
-        offset += total;
+        offset += total < left ? total : left;
     }
     return offset;
 }

@@ -8,6 +8,7 @@
 #define LAST_STATE 16u                       /* a buffer's state is a small number, or a compression format */
 #define LOOK (TR_ETL_BUFFER_HEADER + 4u)     /* a header and the first event's marker */
 #define CHUNK 16384u
+#define OVERLAP (TR_ETL_BUFFER_HEADER + 8u)   /* a multiple of 8, more than all but one byte of a look */
 
 /* Where valid bytes end: recent systems say it in Offset, older ones in one of the other two. */
 static uint32_t valid_end(const uint8_t *at)
@@ -90,16 +91,13 @@ uint64_t tr_etl_find(const struct tr_etl *etl, uint64_t from, bool *blank)
     while (from < etl->facts.file_bytes) {
         int64_t got = tr_etl_read(etl->fd, bytes, sizeof bytes, from);
         uint32_t size = got < 0 ? 0 : (uint32_t)got, before = search(etl, bytes, size, from);
-        bool found = before < size;
 
-        if (!found && size == CHUNK)
-            before = CHUNK - TR_ETL_BUFFER_HEADER - 8;       /* one may start in the last bytes; a multiple of 8 */
-        *blank = *blank && tr_etl_blank(bytes, before);
-        if (found)
+        *blank = *blank && got >= 0 && tr_etl_blank(bytes, before);
+        if (before < size)
             return from + before;
-        if (size < CHUNK)
+        if (got >= 0 && size < CHUNK)
             break;
-        from += before;
+        from += CHUNK - OVERLAP;             /* one may start in the last bytes; what cannot be read is passed over */
     }
     return etl->facts.file_bytes;
 }

@@ -5,6 +5,8 @@
 #include "etl_parts.h"
 
 #define HEADER_BUFFER 4u                     /* ETW_BUFFER_TYPE_HEADER */
+#define MOST_SESSIONS 8192u
+#define MOST_RANKS 8u
 
 struct scan {
     struct tr_etl *etl;
@@ -84,9 +86,9 @@ static int32_t take(struct scan *scan, const struct tr_etl_header *header, uint6
     struct tr_etl_buffer buffer = {.offset = scan->at, .sequence = header->sequence, .cpu = header->cpu,
                                    .logger = header->logger};
 
-    if (header->type == HEADER_BUFFER && scan->at && scan->session < UINT16_MAX)
+    if (header->type == HEADER_BUFFER && scan->at && scan->session < MOST_SESSIONS - 1)
         scan->session++;
-    buffer.session = scan->session;
+    buffer.session = (uint16_t)(scan->session * MOST_RANKS);
     measure(&buffer, header, extent, torn);
     facts->buffers++;
     facts->compressed_buffers += header->packed;
@@ -138,6 +140,18 @@ static void end_torn(struct scan *scan, const uint8_t *bytes)
     facts->torn_bytes = left;
 }
 
+/* A sector that cannot be read costs what lies in it. */
+static void pass_over(struct scan *scan)
+{
+    struct tr_etl_facts *facts = &scan->etl->facts;
+    uint64_t size = least(facts->buffer_size, left_of(scan));
+
+    facts->buffers++;
+    facts->damage.gone++;
+    facts->skipped_bytes += size;
+    scan->at += size;
+}
+
 static int32_t scan_one(struct scan *scan)
 {
     uint8_t bytes[TR_ETL_BUFFER_HEADER] = {0};
@@ -146,8 +160,10 @@ static int32_t scan_one(struct scan *scan)
     uint64_t extent;
     int32_t error;
 
-    if (got < 0)
-        return TR_ETL_READ;
+    if (got < 0) {
+        pass_over(scan);
+        return 0;
+    }
     if (got < (int64_t)sizeof bytes) {
         end_torn(scan, bytes);
         return 0;
@@ -175,6 +191,32 @@ static int order(const void *left, const void *right)
     if (a->sequence != b->sequence)
         return a->sequence < b->sequence ? -1 : 1;
     return a->offset < b->offset ? -1 : a->offset > b->offset;
+}
+
+static bool same_number(const struct tr_etl_buffer *a, const struct tr_etl_buffer *b)
+{
+    return a->cpu == b->cpu && a->logger == b->logger && a->session / MOST_RANKS == b->session / MOST_RANKS &&
+           a->sequence == b->sequence;
+}
+
+static void put_in_order(struct tr_etl *etl)
+{
+    uint32_t rank = 0, ranked = 0;
+
+    if (etl->count)
+        qsort(etl->buffers, etl->count, sizeof *etl->buffers, order);
+    /* A session that appends to a file counts from 1 again, with no header buffer of its own. Of buffers with one number
+       the first in the file are one session's, the second the next one's: they must not be woven into one. */
+    for (uint32_t i = 1; i < etl->count; i++) {
+        if (!same_number(&etl->buffers[i - 1], &etl->buffers[i]))
+            rank = 0;
+        else if (rank < MOST_RANKS - 1)
+            rank++;
+        etl->buffers[i].session = (uint16_t)(etl->buffers[i].session + rank);
+        ranked += rank;
+    }
+    if (ranked)
+        qsort(etl->buffers, etl->count, sizeof *etl->buffers, order);
 }
 
 /* Make room for what loading compressed buffers takes. */
@@ -210,8 +252,7 @@ int32_t tr_etl_index(struct tr_etl *etl)
         return error;
     if (!etl->facts.compressed_buffers)
         etl->facts.compression = 0;
-    if (etl->count)
-        qsort(etl->buffers, etl->count, sizeof *etl->buffers, order);
+    put_in_order(etl);
     return make_room(etl);
 }
 

@@ -54,30 +54,37 @@ static uint32_t load_packed(const struct tr_etl *etl, const struct tr_etl_buffer
     return packed.in_size ? TR_ETL_BUFFER_HEADER + decompress(etl, &packed) : 0;
 }
 
+/* Find out the format of one buffer. Returns it, 0 if the buffer is damaged, or -1 without memory. */
+static int64_t try_formats(const struct tr_etl *etl, const struct tr_etl_buffer *buffer)
+{
+    uint8_t *to = malloc(buffer->end);
+    struct tr_packed packed;
+    uint32_t format;
+
+    if (!to)
+        return -1;
+    packed = read_packed(etl, buffer, to);
+    format = format_of(etl, &packed);
+    free(to);
+    return format;
+}
+
 /* The field that tells the format is the header buffer's state in other files, where 3 is "flushed" as well as XPRESS. So
    the first buffers that are sound have the last word. */
 int32_t tr_etl_settle_format(struct tr_etl *etl)
 {
-    for (uint32_t i = 0, tried = 0; i < etl->count && tried < FORMAT_TRIES; i++) {
-        const struct tr_etl_buffer *buffer = &etl->buffers[i];
-        uint8_t *to = buffer->stored ? malloc(buffer->end) : NULL;
-        struct tr_packed packed;
-        uint32_t format;
+    uint32_t tried = 0;
+    int64_t format = 0;
 
-        if (!buffer->stored)
+    for (uint32_t i = 0; i < etl->count && tried < FORMAT_TRIES && !format; i++) {
+        if (!etl->buffers[i].stored)
             continue;
-        if (!to)
-            return TR_ETL_NO_MEMORY;
-        packed = read_packed(etl, buffer, to);
-        format = format_of(etl, &packed);
-        free(to);
+        format = try_formats(etl, &etl->buffers[i]);
         tried++;
-        if (format) {
-            etl->facts.compression = format;
-            return 0;
-        }
     }
-    return 0;
+    if (format > 0)
+        etl->facts.compression = (uint32_t)format;
+    return format < 0 ? TR_ETL_NO_MEMORY : 0;
 }
 
 uint32_t tr_etl_load(const struct tr_etl *etl, const struct tr_etl_buffer *buffer, uint8_t *to,

@@ -73,7 +73,7 @@ struct tr_etl_buffer {
     uint32_t stored;                 /* compressed bytes behind its header; 0: not compressed, the file has all of it */
     uint16_t cpu;
     uint16_t logger;
-    uint16_t session;                /* header buffers before it: recordings may be put one behind the other */
+    uint16_t session;                /* the same for buffers that one session wrote: a file may have several's */
     bool cut;                        /* the file ends before the buffer does: counted once, by the index */
 };
 
