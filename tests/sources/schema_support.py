@@ -145,7 +145,8 @@ class Encoder:
         if kind in ("bool8", "bool32"):
             return bool(value)
         if kind == "f32":
-            return float(str(np.float32(value)))         # the shortest that is the same number in 32 bits
+            words = (f"{value:.{digits}g}" for digits in range(6, 10))
+            return next(float(each) for each in words if np.float32(each) == np.float32(value))
         if kind == "filetime":
             return filetime_text(value)
         if kind == "struct":
