@@ -68,4 +68,102 @@ static ALWAYS_INLINE u32 etw_sid_size(u8 sub_authorities)
 	return 8 + 4 * (sub_authorities & 15u);
 }
 
+/* ---- fields of the payload, found by the event's schema ---------------------------------------------------------
+ * A field is asked for by a number of its name, which finds it in every version of an event that has it and in events
+ * that describe themselves (TraceLogging); `tracerd etw header PROVIDER` prints them, ETW_FIELD makes one of any name.
+ * Numbers below 1024 are places in the event's schema instead. Errors, negated:
+ *   ENOENT   the event has no such field          ENOMSG   nothing is known of the event's fields
+ *   EINVAL   the field is of another type         ENODATA  the payload ends before it
+ * The buffer is filled whole: zeros behind the value, and where there is none. */
+enum { ETW_ENOENT = 2, ETW_EINVAL = 22, ETW_ENOMSG = 42, ETW_ENODATA = 61 };
+
+enum { ETW_TEXT_FILE = 1 };		/* only what is behind the last backslash or slash of a path */
+
+struct etw_address {
+	u8 address[16];			/* network order; IPv4 as ::ffff:a.b.c.d: the decoder "ip" shows it */
+	u16 family;			/* 4 or 6; 0: none */
+	u16 port;			/* 0: the field has none */
+	u32 scope;			/* of IPv6 */
+};
+
+/* Whole numbers with their sign, pointers, FILETIMEs, ports in this machine's order. `size` is 8. Returns 0 or an error. */
+static long (*bpf_etw_field_number)(void *ctx, u32 field, void *to, u32 size) = (void *)0x10000;
+/* Text as UTF-8, cut between characters; SIDs as S-1-5-18, GUIDs. Returns its bytes with the NUL, or an error. */
+static long (*bpf_etw_field_text)(void *ctx, u32 field, char *to, u32 size, u64 flags) = (void *)0x10001;
+/* The bytes as they lie there: GUIDs, SIDs, arrays of numbers. Returns how many there are, also beyond `size`. */
+static long (*bpf_etw_field_bytes)(void *ctx, u32 field, void *to, u32 size) = (void *)0x10002;
+/* IPv4 and IPv6 addresses, sockaddrs. `size` is 24. Returns 0 or an error. */
+static long (*bpf_etw_field_address)(void *ctx, u32 field, struct etw_address *to, u32 size) = (void *)0x10003;
+
+/* A field's number from its name, a literal of at most 64 characters: the compiler computes it. */
+#define ETW_FIELD(name) etw_field_named(name, sizeof(name) - 1)
+
+static ALWAYS_INLINE u32 etw_field_named(const char *name, u32 length)
+{
+	u32 number = 2166136261u;
+
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < 64; i++)
+		if (i < length)
+			number = (number ^ (u8)name[i]) * 16777619u;
+	return number | 0x80000000u;
+}
+
+static ALWAYS_INLINE u64 ev_field_u64(void *ctx, u32 field)
+{
+	u64 value = 0;
+
+	bpf_etw_field_number(ctx, field, &value, sizeof(value));
+	return value;
+}
+
+static ALWAYS_INLINE s64 ev_field_s64(void *ctx, u32 field)
+{
+	return (s64)ev_field_u64(ctx, field);
+}
+
+static ALWAYS_INLINE u32 ev_field_u32(void *ctx, u32 field)
+{
+	return (u32)ev_field_u64(ctx, field);
+}
+
+static ALWAYS_INLINE s32 ev_field_s32(void *ctx, u32 field)
+{
+	return (s32)ev_field_u64(ctx, field);
+}
+
+static ALWAYS_INLINE bool ev_has_field(void *ctx, u32 field)
+{
+	u8 first;
+
+	return bpf_etw_field_bytes(ctx, field, &first, 1) >= 0;
+}
+
+static ALWAYS_INLINE long ev_field_text(void *ctx, u32 field, char *to, u32 size)
+{
+	return bpf_etw_field_text(ctx, field, to, size, 0);
+}
+
+/* The file name at the end of a path. */
+static ALWAYS_INLINE long ev_field_file(void *ctx, u32 field, char *to, u32 size)
+{
+	return bpf_etw_field_text(ctx, field, to, size, ETW_TEXT_FILE);
+}
+
+static ALWAYS_INLINE long ev_field_guid(void *ctx, u32 field, u8 *to)
+{
+	return bpf_etw_field_bytes(ctx, field, to, 16);
+}
+
+/* A SID as it lies there, at most 68 bytes. */
+static ALWAYS_INLINE long ev_field_sid(void *ctx, u32 field, u8 *to)
+{
+	return bpf_etw_field_bytes(ctx, field, to, 68);
+}
+
+static ALWAYS_INLINE long ev_field_address(void *ctx, u32 field, struct etw_address *to)
+{
+	return bpf_etw_field_address(ctx, field, to, sizeof(*to));
+}
+
 #endif

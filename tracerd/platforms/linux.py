@@ -51,6 +51,15 @@ HELPERS = (
     Helper(133, "ringbuf_discard", _R.NUMBER, (_A.RING_RECORD, _A.ANYTHING), releases=True),
 )
 
+ETW_HELPERS = (
+    Helper(0x10000, "etw_field_number", _R.ERROR, (_A.CONTEXT, _A.ANYTHING, _A.WRITABLE, _A.SIZE)),
+    Helper(0x10001, "etw_field_text", _R.NUMBER, (_A.CONTEXT, _A.ANYTHING, _A.WRITABLE, _A.SIZE, _A.ANYTHING)),
+    Helper(0x10002, "etw_field_bytes", _R.NUMBER, (_A.CONTEXT, _A.ANYTHING, _A.WRITABLE, _A.SIZE)),
+    Helper(0x10003, "etw_field_address", _R.ERROR, (_A.CONTEXT, _A.ANYTHING, _A.WRITABLE, _A.SIZE)),
+)
+"""tracerd's own, of programs of type etw: fields of the event's payload (native/src/etw_helpers.c). No kernel has these
+numbers; a program type's own helpers start at 0x10000, as in eBPF for Windows."""
+
 _EVERY_HELPER = frozenset(helper.id for helper in HELPERS)
 _WITHOUT_TASK = _EVERY_HELPER - {14, 15, 16}
 
@@ -80,7 +89,9 @@ XDP = ProgramType(
     _WITHOUT_TASK,
 )
 
-ETW = ProgramType("etw", ("etw", "etw-kernel"), ETW_CONTEXT, _EVERY_HELPER)
+ETW = ProgramType(
+    "etw", ("etw", "etw-kernel"), ETW_CONTEXT, _EVERY_HELPER | frozenset(helper.id for helper in ETW_HELPERS)
+)
 PROCESS = ProgramType("process", ("process",), PROCESS_CONTEXT, _EVERY_HELPER)
 NET = ProgramType("net", ("net",), NET_CONTEXT, _EVERY_HELPER)
 SAMPLE = ProgramType("sample", ("sample", "system"), SAMPLE_CONTEXT, _EVERY_HELPER)
@@ -88,7 +99,7 @@ INTERVAL = ProgramType("interval", ("interval", "begin", "end"), INTERVAL_CONTEX
 
 LINUX = Platform(
     "linux",
-    HELPERS,
+    HELPERS + ETW_HELPERS,
     {kind.value: kind for kind in MapKind},
     (TRACEPOINT, XDP, ETW, PROCESS, NET, SAMPLE, INTERVAL),
 )

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from tracerd.elf.spec import ObjectSpec
 from tracerd.errors import ConfigError
+from tracerd.isa.decode import decode
+from tracerd.isa.instruction import CALL, CALL_HELPER, JMP
+from tracerd.platforms.linux import ETW, ETW_HELPERS
 from tracerd.platforms.model import Platform
 from tracerd.snapshot import ProgramStatistics
 from tracerd.sources.base import LinkRequest
@@ -16,6 +19,8 @@ from tracerd.verifier.prepare import make_job
 from tracerd.verifier.verdict import Prover
 from tracerd.vm.engine import Executable
 from tracerd.vm.policy import EngineChoice
+
+_FIELD_HELPERS = frozenset(helper.id for helper in ETW_HELPERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,16 @@ class Program:
         wanted, have = parse_attach(source).kind.program_type, self.verified.job.type
         if wanted != have:
             raise ConfigError(source, f"runs programs of type {wanted}; {self.name!r} is of type {have} (its section)")
-        return LinkRequest(source, self.executable.native, self.verified.certificate.context_bytes)
+        return LinkRequest(
+            source, self.executable.native, self.verified.certificate.context_bytes, fields=self._reads_fields()
+        )
+
+    def _reads_fields(self) -> bool:
+        job = self.verified.job
+        return job.type == ETW.name and any(
+            each.opcode == JMP | CALL and each.src == CALL_HELPER and each.imm in _FIELD_HELPERS
+            for each in decode(job.code)
+        )
 
 
 def prove(

@@ -14,12 +14,14 @@ class LinkRequest:
     """Run a program on every event of that name.
 
     `program` is the native `struct tr_program *`; it outlives the source. `need` is the number of context bytes the
-    program may read (its certificate's `context_bytes`).
+    program may read (its certificate's `context_bytes`). `fields` says that it asks for fields of ETW events, which
+    needs their schemas.
     """
 
     event: str           # "tracepoint:sched:sched_process_exec", "etl:FILE:PROVIDER:EVENT" …
     program: Any
     need: int
+    fields: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,7 +220,8 @@ class EtlSource:
         lib.tr_etl_rest(self._live(), raw)
         whole = f"etl:{self.path}"
         row = ledgers[whole] + ledger(raw) if whole in ledgers else ledger(raw)
-        ledgers[whole] = replace(row, via=describe_damage(self.damage()))
+        unread = self._matcher.unread() if self._matcher else ""
+        ledgers[whole] = replace(row, via="; ".join(filter(None, (describe_damage(self.damage()), unread))))
         return ledgers
 
     def damage(self) -> Mapping[str, int]:

@@ -11,7 +11,8 @@ from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, ledger
 from tracerd.sources.etl_names import EtwMatch, parse_name
-from tracerd.sources.schema.catalog import shipped
+from tracerd.sources.etw_reader import EtwReader
+from tracerd.sources.schema.catalog import Catalog, shipped
 from tracerd.sources.schema.etw_names import KERNEL_GROUPS
 
 CONTEXT_BYTES = 96
@@ -20,8 +21,12 @@ CONTEXT_BYTES = 96
 class EtwMatcher:
     """Which programs run on which ETW event. `native` is the prepared `struct tr_etw_matcher *`."""
 
-    def __init__(self, where: str, links: Iterable[LinkRequest], names: Iterable[str] = ()) -> None:
+    def __init__(
+        self, where: str, links: Iterable[LinkRequest], names: Iterable[str] = (), catalog: Catalog | None = None
+    ) -> None:
         """Make the links; `where` names the recording or session in errors. `names` are looked for without a program.
+
+        Programs that ask for fields find them by the schemas of `catalog`, or by those that are shipped.
 
         Raises:
             ConfigError: a name is not one of an ETW event.
@@ -31,11 +36,15 @@ class EtwMatcher:
         unlinked = {name: parse_name(name) for name in names}
         self._where = where
         self._names: dict[str, int] = {}
+        self._reader: EtwReader | None = None
         self.native: Any = lib.tr_etw_matcher_new()
         if self.native == ffi.NULL:
             raise SourceError(where, "no memory for its names")
         try:
             self._make(wanted, unlinked)
+            if any(link.fields for link, _ in wanted):
+                self._reader = EtwReader(catalog or Catalog(), {match for link, match in wanted if link.fields})
+                lib.tr_etw_set_reader(self.native, self._reader.native)
         except BaseException:
             self.close()
             raise
@@ -54,11 +63,18 @@ class EtwMatcher:
         """Events so far that no name wanted."""
         return int(lib.tr_etw_unmatched(self.native))
 
+    def unread(self) -> str:
+        """Say of how many events programs could not read fields that they asked for, and why; "" if of none."""
+        return self._reader.unread() if self._reader is not None else ""
+
     def close(self) -> None:
         """Release it. May be called twice."""
         if self.native is not None:
             lib.tr_etw_matcher_free(self.native)
             self.native = None
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def _make(self, wanted: Iterable[tuple[LinkRequest, EtwMatch]], unlinked: Mapping[str, EtwMatch]) -> None:
         for number, guid in _groups().items():

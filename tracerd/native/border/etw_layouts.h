@@ -48,6 +48,7 @@ struct tr_etw_schemas;
 #define TR_ETW_MAX_FIELDS 1024
 #define TR_ETW_MAX_DEPTH 8           /* of structs in structs */
 #define TR_ETW_NO_OFFSET 0xffff
+#define TR_ETW_BY_NAME 0x80000000    /* a program's number of a field: below TR_ETW_MAX_FIELDS its place in the schema */
 
 struct tr_etw_field {
     uint32_t name;                   /* where it begins in the schema's texts */
@@ -66,6 +67,7 @@ struct tr_etw_field {
     uint16_t same;                   /* fields before it, beside it, that have its name */
     uint8_t referenced;              /* its value is a length or a count of others */
     uint8_t depth;                   /* structs around it */
+    uint32_t id;                     /* how programs name it: TR_ETW_BY_NAME | FNV-1a; 0: in a repeated struct */
 };
 
 /* A row of a value map: the value, or with `bit` all bits of it, has this name. */

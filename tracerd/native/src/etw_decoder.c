@@ -6,12 +6,9 @@
 #define MAX_RULES 1024u
 #define MUCH_TEXT (512u << 10)               /* then the walk of a file pauses, so that the text is taken */
 #define MOST_TEXT (64u << 20)                /* more is lost: of a source that cannot wait, when nobody takes it */
-#define FLAG_STRING_ONLY 0x0004u             /* EVENT_HEADER_FLAG_STRING_ONLY: EventWriteString */
 
 struct tr_etw_decoder {
-    const struct tr_etw_schemas *schemas;
-    struct tr_etw_self *self;
-    struct tr_etw_schema *message;           /* of events that are one string */
+    struct tr_etw_finder finder;
     const struct tr_etw_schema *only;        /* of all events so far; NULL: none yet */
     bool several;
     struct tr_etw_line line;
@@ -23,31 +20,17 @@ struct tr_etw_decoder {
     struct tr_etw_decoded counts;
 };
 
-static struct tr_etw_schema *message_schema(void)
-{
-    static const struct tr_etw_field field = {.name_bytes = 7, .type = TR_ETW_UTF16, .length_kind = TR_ETW_ZERO};
-    static const struct tr_etw_layout layout = {
-        .fields = &field, .field_count = 1, .texts = "message", .text_bytes = 7
-    };
-    int32_t error;
-
-    return tr_etw_schema_prepare(&layout, &error);
-}
-
 struct tr_etw_decoder *tr_etw_decoder_new(const struct tr_etw_schemas *schemas, uint32_t form, uint32_t digits)
 {
     struct tr_etw_decoder *decoder = calloc(1, sizeof *decoder);
 
     if (!decoder)
         return NULL;
-    decoder->schemas = schemas;
     decoder->line.form = form;
     decoder->line.digits = digits;
     decoder->left = UINT64_MAX;
-    decoder->self = tr_etw_self_new();
-    decoder->message = message_schema();
     decoder->rules = calloc(MAX_RULES, sizeof *decoder->rules);
-    if (decoder->self && decoder->message && decoder->rules)
+    if (tr_etw_finder_init(&decoder->finder, schemas) && decoder->rules)
         return decoder;
     tr_etw_decoder_free(decoder);
     return NULL;
@@ -57,10 +40,9 @@ void tr_etw_decoder_free(struct tr_etw_decoder *decoder)
 {
     if (!decoder)
         return;
-    tr_etw_self_free(decoder->self);
+    tr_etw_finder_release(&decoder->finder);
     tr_text_free(&decoder->line.out);
     tr_text_free(&decoder->line.scratch);
-    free(decoder->message);
     free(decoder->rules);
     free(decoder);
 }
@@ -156,51 +138,20 @@ static bool passes(const struct tr_etw_decoder *decoder, const struct tr_etw_con
     return fit;
 }
 
-static struct tr_etw_schema_key schema_key(const struct tr_etw_context *context, const struct tr_etw_key *key)
-{
-    bool by_id = context->kind == TR_ETL_EVENT32 || context->kind == TR_ETL_EVENT64;
-    struct tr_etw_schema_key of = {.number = key->number, .version = context->version};
-
-    of.space = by_id && !(context->flags & TR_ETW_FLAG_CLASSIC) ? TR_ETW_BY_ID : TR_ETW_BY_CLASS;
-    if (key->provider) {
-        memcpy(of.provider, key->provider, 16);
-    } else {
-        of.provider[0] = (uint8_t)key->group;
-        of.space = TR_ETW_BY_GROUP;
-    }
-    return of;
-}
-
-static void look_up(struct tr_etw_decoder *decoder, struct tr_etw_seen *seen, const struct tr_etw_key *key)
+static void find_schema(struct tr_etw_decoder *decoder, struct tr_etw_seen *seen, const struct tr_etw_key *key,
+                        const struct tr_etw_described *described)
 {
     static const uint8_t outcomes[] = {
         [TR_ETW_KNOWN] = TR_ETW_DECODED, [TR_ETW_NO_PROVIDER] = TR_ETW_UNKNOWN_PROVIDER,
         [TR_ETW_NO_EVENT] = TR_ETW_UNKNOWN_EVENT, [TR_ETW_NO_VERSION] = TR_ETW_UNKNOWN_VERSION,
+        [TR_ETW_SENSELESS] = TR_ETW_BAD_SCHEMA, [TR_ETW_WPP_MESSAGE] = TR_ETW_WPP,
     };
-    struct tr_etw_schema_key of = schema_key(seen->context, key);
-    struct tr_etw_look look = tr_etw_schemas_find(decoder->schemas, &of);
+    struct tr_etw_look look = tr_etw_find_schema(&decoder->finder, seen->context, key, described);
 
     seen->schema = look.schema;
     seen->outcome = outcomes[look.known];
     seen->provider = look.provider;
     seen->provider_bytes = look.provider_bytes;
-}
-
-/* As TDH: what the event says itself, then what is known of its provider. */
-static void find_schema(struct tr_etw_decoder *decoder, struct tr_etw_seen *seen, const struct tr_etw_key *key,
-                        const struct tr_etw_described *described)
-{
-    look_up(decoder, seen, key);
-    if (described && described->schema) {
-        seen->schema = tr_etw_self_find(decoder->self, seen->context->provider, described->schema,
-                                        described->schema_bytes);
-        seen->outcome = !seen->schema || seen->schema->bad ? TR_ETW_BAD_SCHEMA : TR_ETW_DECODED;
-    } else if (!seen->schema && seen->context->kind == TR_ETL_MESSAGE) {
-        seen->outcome = TR_ETW_WPP;
-    } else if (!seen->schema && seen->context->flags & FLAG_STRING_ONLY) {
-        seen->schema = decoder->message;
-        seen->outcome = TR_ETW_DECODED;
-    }
     if (!seen->provider)
         seen->provider_bytes = own_name(described, &seen->provider);
     if (!seen->provider_bytes)
@@ -213,7 +164,7 @@ static void note_schema(struct tr_etw_decoder *decoder, const struct tr_etw_seen
     if (!seen->schema || seen->schema->bad)
         return;
     decoder->several = decoder->several || (decoder->only && decoder->only != seen->schema) ||
-                       tr_etw_self_emptied(decoder->self);
+                       tr_etw_self_emptied(decoder->finder.self);
     decoder->only = seen->schema;
 }
 

@@ -2,8 +2,8 @@
 #ifndef TR_ETW_LINE_H
 #define TR_ETW_LINE_H
 
+#include "etw_find.h"
 #include "etw_json.h"
-#include "etw_decode.h"
 
 #define TR_ETW_MAX_LINE (4u << 20)           /* 64 KiB of bytes in an array are a third of a MiB of text */
 

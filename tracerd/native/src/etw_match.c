@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "etw_match.h"
+#include "etw_reader.h"
 
 #define GROUPS 256u
 #define SLOTS 4096u                          /* power of two, over twice the providers there can be */
@@ -35,6 +36,7 @@ struct tr_etw_matcher {
     struct choice others;                    /* providers that no name mentions */
     uint32_t name_count, link_count, provider_count, list_count;
     uint64_t unmatched;
+    struct tr_etw_reader *reader;            /* NULL: its programs read no fields */
     bool prepared;
 };
 
@@ -202,9 +204,17 @@ bool tr_etw_find(const struct tr_etw_matcher *matcher, const struct tr_etw_key *
     return found->first < found->last;
 }
 
+void tr_etw_set_reader(struct tr_etw_matcher *matcher, struct tr_etw_reader *reader)
+{
+    matcher->reader = reader;
+}
+
 void tr_etw_run(struct tr_etw_matcher *matcher, const struct tr_etw_key *key, const struct tr_etw_found *found,
                 const struct tr_etw_context *context, struct tr_run *run)
 {
+    if (matcher->reader)
+        tr_etw_reader_begin(matcher->reader, context, key, run->described);
+    run->fields = matcher->reader;
     for (uint32_t i = found->first; i < found->last; i++) {
         struct name *name = &matcher->names[matcher->lists[i]];
 
@@ -216,6 +226,7 @@ void tr_etw_run(struct tr_etw_matcher *matcher, const struct tr_etw_key *key, co
         else
             name->ledger.delivered++;
     }
+    run->fields = NULL;
 }
 
 void tr_etw_pass(struct tr_etw_matcher *matcher)

@@ -134,6 +134,7 @@ static bool same_name(const struct tr_etw_layout *layout, const struct tr_etw_fi
     return a->name_bytes == b->name_bytes && !memcmp(layout->texts + a->name, layout->texts + b->name, a->name_bytes);
 }
 
+/* FNV-1a. */
 static uint32_t hash_of(const struct tr_etw_layout *layout, const struct tr_etw_field *field, uint16_t parent)
 {
     uint32_t hash = 2166136261u ^ parent;
@@ -177,6 +178,65 @@ static void set_offsets(struct tr_etw_field *fields, uint32_t count, uint32_t po
     }
 }
 
+/* A field has a place of its own if no struct around it is repeated. */
+static void set_id(const struct nesting *nesting, const struct tr_etw_layout *layout, struct tr_etw_field *field,
+                   uint32_t index)
+{
+    uint16_t around = nesting->parent[index];
+
+    field->id = 0;
+    if (around == NO_PARENT || (layout->fields[around].id && layout->fields[around].count_kind == TR_ETW_ONE))
+        field->id = hash_of(layout, field, 0) | TR_ETW_BY_NAME;
+}
+
+static uint32_t slots_for(uint32_t fields)
+{
+    uint32_t slots = 2;
+
+    while (slots < 2 * fields)
+        slots *= 2;
+    return slots;
+}
+
+/* Where a name is in the table, or the free slot that is its. */
+static uint32_t name_slot(const struct tr_etw_schema *schema, uint32_t id)
+{
+    uint32_t slot = id & (schema->name_slots - 1);
+
+    while (schema->names[slot] &&
+           schema->layout.fields[(schema->names[slot] & ~TR_ETW_AMBIGUOUS) - 1].id != id)
+        slot = (slot + 1) & (schema->name_slots - 1);
+    return slot;
+}
+
+/* Of fields with one name the first is meant; if two names have one id, it stands for neither. */
+static void fill_names(const struct tr_etw_schema *schema, uint16_t *names)
+{
+    const struct tr_etw_field *fields = schema->layout.fields;
+
+    for (uint32_t i = 0; i < schema->layout.field_count; i++) {
+        uint32_t slot;
+
+        if (!fields[i].id)
+            continue;
+        slot = name_slot(schema, fields[i].id);
+        if (!names[slot])
+            names[slot] = (uint16_t)(i + 1);
+        else if (!same_name(&schema->layout, &fields[(names[slot] & ~TR_ETW_AMBIGUOUS) - 1], &fields[i]))
+            names[slot] |= TR_ETW_AMBIGUOUS;
+    }
+}
+
+uint32_t tr_etw_field_of(const struct tr_etw_schema *schema, uint32_t asked)
+{
+    uint16_t name;
+
+    if (asked < TR_ETW_MAX_FIELDS)
+        return asked < schema->layout.field_count && schema->layout.fields[asked].id ? asked : TR_ETW_NO_FIELD;
+    name = schema->names[name_slot(schema, asked)];
+    return name && !(name & TR_ETW_AMBIGUOUS) ? name - 1u : TR_ETW_NO_FIELD;
+}
+
 static bool labels_fit(const struct tr_etw_layout *layout)
 {
     for (uint32_t i = 0; i < layout->label_count; i++)
@@ -185,8 +245,10 @@ static bool labels_fit(const struct tr_etw_layout *layout)
     return true;
 }
 
-static bool finish(const struct tr_etw_layout *layout, struct tr_etw_field *fields)
+static bool finish(const struct tr_etw_schema *schema)
 {
+    const struct tr_etw_layout *layout = &schema->layout;
+    struct tr_etw_field *fields = (struct tr_etw_field *)(uintptr_t)layout->fields;
     struct nesting nesting = {.depth = 0};
 
     for (uint32_t i = 0; i < layout->field_count; i++) {
@@ -195,17 +257,20 @@ static bool finish(const struct tr_etw_layout *layout, struct tr_etw_field *fiel
             return false;
         mark_referenced(fields, &fields[i]);
         fields[i].same = count_same(&nesting, layout, i);
+        set_id(&nesting, layout, &fields[i], i);
     }
     set_offsets(fields, layout->field_count, 4);
     set_offsets(fields, layout->field_count, 8);
+    fill_names(schema, (uint16_t *)(uintptr_t)schema->names);
     return true;
 }
 
-/* One block: the schema, its fields, labels and texts, each as aligned as it needs. */
+/* One block: the schema, its fields, labels, names and texts, each as aligned as it needs. */
 static struct tr_etw_schema *copy(const struct tr_etw_layout *from)
 {
     size_t fields = from->field_count * sizeof *from->fields, labels = from->label_count * sizeof *from->labels;
-    struct tr_etw_schema *schema = calloc(1, sizeof *schema + fields + labels + from->text_bytes);
+    size_t names = slots_for(from->field_count) * sizeof(uint16_t);
+    struct tr_etw_schema *schema = calloc(1, sizeof *schema + fields + labels + names + from->text_bytes);
     char *at = (char *)(schema + 1);
 
     if (!schema)
@@ -215,9 +280,11 @@ static struct tr_etw_schema *copy(const struct tr_etw_layout *from)
         schema->layout.fields = memcpy(at, from->fields, fields);
     if (labels)
         schema->layout.labels = memcpy(at + fields, from->labels, labels);
-    schema->layout.texts = at + fields + labels;
+    schema->names = (const uint16_t *)(const void *)(at + fields + labels);
+    schema->name_slots = slots_for(from->field_count);
+    schema->layout.texts = at + fields + labels + names;
     if (from->text_bytes)
-        memcpy(at + fields + labels, from->texts, from->text_bytes);
+        memcpy(at + fields + labels + names, from->texts, from->text_bytes);
     return schema;
 }
 
@@ -234,7 +301,7 @@ struct tr_etw_schema *tr_etw_schema_prepare(const struct tr_etw_layout *layout, 
     if (!schema)
         return NULL;
     *error = -2;
-    if (labels_fit(layout) && finish(&schema->layout, (struct tr_etw_field *)(uintptr_t)schema->layout.fields)) {
+    if (labels_fit(layout) && finish(schema)) {
         *error = 0;
         return schema;
     }

@@ -10,14 +10,23 @@
 #include "etw_match.h"
 #include "etw_layouts.h"
 
-/* One block of memory: fields, labels and texts lie behind it. */
+/* One block of memory: fields, labels, the table of names and texts lie behind it. */
 struct tr_etw_schema {
     struct tr_etw_layout layout;
+    const uint16_t *names;           /* by tr_etw_field.id: the field's number + 1 with TR_ETW_AMBIGUOUS, or 0 */
+    uint32_t name_slots;             /* a power of two, more than there are fields */
     bool bad;                        /* of an event that describes itself senselessly: kept, so that it is known */
 };
 
 /* Prepare a schema: check it and compute what events need. Returns NULL and -1 or -2 in *error. */
 struct tr_etw_schema *tr_etw_schema_prepare(const struct tr_etw_layout *layout, int32_t *error);
+
+#define TR_ETW_AMBIGUOUS 0x8000u     /* two names have one id: it stands for neither */
+#define TR_ETW_NO_FIELD 0xffffffffu
+
+/* The field that programs mean by a number or a name's id, or TR_ETW_NO_FIELD. Fields of a struct that is repeated have
+   no place of their own. */
+uint32_t tr_etw_field_of(const struct tr_etw_schema *schema, uint32_t asked);
 
 /* Bytes of one value whose size is the same in every payload, or 0. */
 uint32_t tr_etw_fixed_bytes(const struct tr_etw_field *field, uint32_t pointer_size);
@@ -38,11 +47,13 @@ static inline const char *tr_etw_name(const struct tr_etw_schema *schema, const 
     return schema->layout.texts + field->name;
 }
 
-/* What a look-up found of an event: how far it got. */
-enum tr_etw_known { TR_ETW_KNOWN, TR_ETW_NO_PROVIDER, TR_ETW_NO_EVENT, TR_ETW_NO_VERSION };
+/* What a look-up found of an event: how far it got. SENSELESS: what the event says of itself. */
+enum tr_etw_known {
+    TR_ETW_KNOWN, TR_ETW_NO_PROVIDER, TR_ETW_NO_EVENT, TR_ETW_NO_VERSION, TR_ETW_SENSELESS, TR_ETW_WPP_MESSAGE
+};
 
 struct tr_etw_look {
-    const struct tr_etw_schema *schema;      /* NULL: not KNOWN */
+    const struct tr_etw_schema *schema;      /* NULL: not KNOWN; SENSELESS: marked bad, or NULL without memory */
     const char *provider;                    /* its name; NULL: none */
     uint32_t provider_bytes;
     enum tr_etw_known known;

@@ -35,7 +35,7 @@ static bool make_room(struct tr_text *text, size_t bytes)
 
 void tr_text_put(struct tr_text *text, const char *data, size_t bytes)
 {
-    if (text->capacity - text->used < bytes || text->used + bytes > text->limit) {
+    if (text->failed || text->capacity - text->used < bytes || text->used + bytes > text->limit) {
         if (!make_room(text, bytes)) {
             text->failed = true;
             return;
@@ -173,12 +173,13 @@ static void put_character(struct tr_text *text, uint32_t c)
     tr_text_put(text, utf8, bytes);
 }
 
-/* Most text is ASCII without escapes: put runs of it at once. */
-static uint32_t plain_run(const uint8_t *data, uint32_t bytes, bool bare)
+/* Most text is ASCII without escapes: put runs of it at once, as far as there is room. */
+static uint32_t plain_run(const struct tr_text *text, const uint8_t *data, uint32_t bytes)
 {
+    size_t room = text->limit - text->used;
     uint32_t at = 0;
 
-    while (at < bytes && data[at] < 0x7f && (bare || !needs_escape(data[at])))
+    while (at < bytes && at < room && data[at] < 0x7f && (text->bare || !needs_escape(data[at])))
         at++;
     return at;
 }
@@ -205,8 +206,8 @@ void tr_text_utf8_part(struct tr_text *text, const uint8_t *data, uint32_t bytes
 {
     uint32_t at = 0;
 
-    while (at < bytes) {
-        uint32_t run = plain_run(data + at, bytes - at, text->bare), c, length;
+    while (at < bytes && !text->failed) {
+        uint32_t run = plain_run(text, data + at, bytes - at), c, length;
 
         tr_text_put(text, (const char *)data + at, run);
         at += run;
@@ -237,7 +238,7 @@ void tr_text_utf16(struct tr_text *text, const uint8_t *data, uint32_t bytes)
     while (units && !tr_u16(data + 2 * (size_t)(units - 1)))
         units--;
     quote(text);
-    for (uint32_t i = 0; i < units; i++) {
+    for (uint32_t i = 0; i < units && !text->failed; i++) {
         uint32_t c = tr_u16(data + 2 * (size_t)i);
         uint32_t low = i + 1 < units ? tr_u16(data + 2 * (size_t)(i + 1)) : 0;
 

@@ -3,6 +3,7 @@
    a CPU beyond a map's slots) is checked here. */
 
 #include "helpers.h"
+#include "map.h"
 
 #define MAYBE_UNUSED __attribute__((unused))
 #define HELPER(name)                                                                                    \
@@ -198,6 +199,10 @@ static const struct {
     {"ringbuf_reserve", ringbuf_reserve},
     {"ringbuf_submit", ringbuf_submit},
     {"ringbuf_discard", ringbuf_discard},
+    {"etw_field_number", tr_helper_etw_field_number},
+    {"etw_field_text", tr_helper_etw_field_text},
+    {"etw_field_bytes", tr_helper_etw_field_bytes},
+    {"etw_field_address", tr_helper_etw_field_address},
 };
 
 uint64_t tr_helper_address(const char *name)

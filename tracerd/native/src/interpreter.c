@@ -2,6 +2,7 @@
 
 #include "checked.h"
 #include "helpers.h"
+#include "map.h"
 #include "image.h"
 
 static inline uint64_t divide64(uint64_t a, uint64_t b)

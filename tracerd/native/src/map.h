@@ -8,15 +8,7 @@
 
 #include "core.h"
 #include "lock.h"
-
-/* Linux's numbers: programs compare r0 with them on every OS. */
-#define TR_EPERM 1
-#define TR_ENOENT 2
-#define TR_E2BIG 7
-#define TR_EAGAIN 11
-#define TR_EFAULT 14
-#define TR_EEXIST 17
-#define TR_EINVAL 22
+#include "error_numbers.h"
 
 #define TR_MAP_MAGIC 0x0070616d65636172u     /* "racemap" */
 #define TR_MAP_VERSION 1

@@ -3,6 +3,7 @@
    Source: kernel/bpf/helpers.c bpf_bprintf_prepare. What would need another address space (%s) prints "(?)". */
 
 #include "helpers.h"
+#include "map.h"
 
 #include <stdio.h>
 

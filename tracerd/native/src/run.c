@@ -1,6 +1,7 @@
 /* Running programs: the one place that counts runs, gives fuel, times one run in 64 and cleans up after an abort. */
 
 #include "helpers.h"
+#include "map.h"
 
 #include <stdlib.h>
 

@@ -1,0 +1,65 @@
+/* From an event's header to its schema. */
+#include <stdlib.h>
+
+#include "etw_find.h"
+
+#define FLAG_STRING_ONLY 0x0004u             /* EVENT_HEADER_FLAG_STRING_ONLY: EventWriteString */
+
+static struct tr_etw_schema *message_schema(void)
+{
+    static const struct tr_etw_field field = {.name_bytes = 7, .type = TR_ETW_UTF16, .length_kind = TR_ETW_ZERO};
+    static const struct tr_etw_layout layout = {
+        .fields = &field, .field_count = 1, .texts = "message", .text_bytes = 7
+    };
+    int32_t error;
+
+    return tr_etw_schema_prepare(&layout, &error);
+}
+
+bool tr_etw_finder_init(struct tr_etw_finder *finder, const struct tr_etw_schemas *schemas)
+{
+    finder->schemas = schemas;
+    finder->self = tr_etw_self_new();
+    finder->message = message_schema();
+    return finder->self && finder->message;
+}
+
+void tr_etw_finder_release(struct tr_etw_finder *finder)
+{
+    tr_etw_self_free(finder->self);
+    free(finder->message);
+    *finder = (struct tr_etw_finder){0};
+}
+
+static struct tr_etw_schema_key schema_key(const struct tr_etw_context *context, const struct tr_etw_key *key)
+{
+    bool by_id = context->kind == TR_ETL_EVENT32 || context->kind == TR_ETL_EVENT64;
+    struct tr_etw_schema_key of = {.number = key->number, .version = context->version};
+
+    of.space = by_id && !(context->flags & TR_ETW_FLAG_CLASSIC) ? TR_ETW_BY_ID : TR_ETW_BY_CLASS;
+    if (key->provider) {
+        memcpy(of.provider, key->provider, 16);
+    } else {
+        of.provider[0] = (uint8_t)key->group;
+        of.space = TR_ETW_BY_GROUP;
+    }
+    return of;
+}
+
+struct tr_etw_look tr_etw_find_schema(const struct tr_etw_finder *finder, const struct tr_etw_context *context,
+                                      const struct tr_etw_key *key, const struct tr_etw_described *described)
+{
+    struct tr_etw_schema_key of = schema_key(context, key);
+    struct tr_etw_look look = tr_etw_schemas_find(finder->schemas, &of);
+
+    if (described && described->schema) {
+        look.schema = tr_etw_self_find(finder->self, context->provider, described->schema, described->schema_bytes);
+        look.known = look.schema && !look.schema->bad ? TR_ETW_KNOWN : TR_ETW_SENSELESS;
+    } else if (!look.schema && context->kind == TR_ETL_MESSAGE) {
+        look.known = TR_ETW_WPP_MESSAGE;
+    } else if (!look.schema && context->flags & FLAG_STRING_ONLY) {
+        look.schema = finder->message;
+        look.known = TR_ETW_KNOWN;
+    }
+    return look;
+}
