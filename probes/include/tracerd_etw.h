@@ -54,6 +54,15 @@ static ALWAYS_INLINE u64 etw_u64(const u8 *at)
 	return *(const u64 *)at;
 }
 
+/* Define a function that returns a struct of an event's payload, or NULL if the event is another one or has less of it. */
+#define ETW_VIEW(name, is_event)                                                                                      \
+	static ALWAYS_INLINE const struct name *name(const struct etw_context *ctx)                                   \
+	{                                                                                                             \
+		const u8 *data = ctx->data;                                                                           \
+														      \
+		return (is_event) && data + sizeof(struct name) <= ctx->data_end ? (const struct name *)data : NULL;  \
+	}
+
 /* FILETIME (100 ns since 1601) to unix ns; 0 before 1970. */
 static ALWAYS_INLINE u64 etw_unix_ns(u64 filetime)
 {

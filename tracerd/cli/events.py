@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 
 from tracerd.cli import events_fields, events_trec
+from tracerd.cli.options import manifest_option
 from tracerd.cli.output import json_option, print_json, text_console
 from tracerd.errors import ConfigError, NotSupported
 from tracerd.sources.etl import EtlFacts, EtlSource, EventCounts, describe_damage
@@ -28,10 +29,7 @@ from tracerd.views.format import count, size
 @click.option("--pid", type=click.IntRange(0, 0xFFFFFFFF), help="Only events of this process.")
 @click.option("--profile", type=click.Choice(list(PROFILES)), help="Only events that answer this question.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N events.")
-@click.option(
-    "--manifest", "manifests", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-    help="Schemas of your own: an instrumentation manifest (.man) or a dump of Windows' (.json).",
-)
+@manifest_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write events to a .jsonl, .csv, .parquet or .arrow file."
 )

@@ -15,25 +15,10 @@ from tracerd.cli.events_sinks import OutputFile, Pipe, Sink, Terminal, told_when
 from tracerd.errors import ConfigError
 from tracerd.sources.etl_decoding import EtlDecoding, Selection
 from tracerd.sources.etw_decoder import ColumnType, Decoded
-from tracerd.sources.schema.catalog import Catalog
-from tracerd.sources.schema.manifest import read_manifest
-from tracerd.sources.schema.model import Provider
-from tracerd.sources.schema.tdh_cache import read_cache
+from tracerd.sources.schema.catalog import Catalog, read_schemas
 from tracerd.views.format import count
 
 SUFFIXES = (".jsonl", ".csv", ".parquet", ".arrow")
-
-
-def read_schemas(manifests: Sequence[Path]) -> list[Provider]:
-    """Return the providers of what a user names: manifests, and caches of what Windows knows (`.json`).
-
-    Raises:
-        ConfigError: one of them makes no sense.
-    """
-    found: list[Provider] = []
-    for path in manifests:
-        found += read_cache(path) if path.suffix.lower() == ".json" else read_manifest(path)
-    return found
 
 
 def show(path: Path, selection: Selection, manifests: Sequence[Path], *, as_json: bool) -> None:

@@ -39,3 +39,10 @@ def pass_integrity(command: Function) -> Function:
         return command(options.code_integrity, *args, **kwargs)
 
     return called  # type: ignore[return-value]
+
+
+manifest_option = click.option(
+    "--manifest", "manifests", multiple=True, type=ANY_PATH, metavar="FILE",
+    help="Schemas of your own: an instrumentation manifest (.man) or a dump of Windows' (.json).",
+)
+"""Schemas of ETW events beside the shipped ones (`sources.schema.catalog.read_schemas`)."""

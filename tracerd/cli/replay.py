@@ -7,12 +7,14 @@ from pathlib import Path
 import click
 
 from tracerd.cli import params
-from tracerd.cli.options import pass_integrity
+from tracerd.cli.options import manifest_option, pass_integrity
 from tracerd.cli.output import json_option
 from tracerd.cli.run import Watch, engine_option, watch
 from tracerd.errors import NotSupported
 from tracerd.runtime import Session, Settings
 from tracerd.runtime.locate import locate
+from tracerd.sources.choose import LiveOptions
+from tracerd.sources.schema.catalog import Catalog, read_schemas
 from tracerd.sources.trec.reader import is_trec
 from tracerd.vm.policy import Asked, Integrity
 
@@ -22,15 +24,29 @@ from tracerd.vm.policy import Asked, Integrity
 @click.argument("probe")
 @click.option("--speed", type=params.speed, metavar="N|max", default="max", show_default=True, help="1: its own pace.")
 @engine_option
+@manifest_option
 @json_option
 @pass_integrity
 def command(
-    code_integrity: Integrity, file: Path, probe: str, speed: float | None, engine: Asked | None, as_json: bool
+    code_integrity: Integrity,
+    file: Path,
+    probe: str,
+    speed: float | None,
+    engine: Asked | None,
+    manifests: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Run PROBE over the recording FILE (.trec or .etl) and print its tables."""
     if speed is not None and not is_trec(file):
         raise NotSupported(f"--speed for {file}", "only a .trec is paced; record it first: tracerd record --from")
-    settings = Settings(code_integrity=code_integrity, engine=engine, recording=file, speed=speed, wait_for_code=True)
+    settings = Settings(
+        code_integrity=code_integrity,
+        engine=engine,
+        recording=file,
+        speed=speed,
+        wait_for_code=True,
+        live=LiveOptions(schemas=Catalog(read_schemas(manifests))),
+    )
     with Session(settings) as session:
         session.add(locate(probe))
         watch(session, Watch(as_json=as_json, live=speed is not None))

@@ -15,6 +15,7 @@ from tracerd.sources.etl import EtlSource
 from tracerd.sources.etl_names import split_file
 from tracerd.sources.names import AttachKind, AttachName, parse_attach
 from tracerd.sources.perf import PerfOptions, PerfSource
+from tracerd.sources.schema.catalog import Catalog
 from tracerd.sources.system import SystemOptions, SystemSource
 from tracerd.sources.ticks import IntervalSource
 from tracerd.sources.trec.reader import is_trec
@@ -41,11 +42,15 @@ class MachineSource(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
-    """How this machine's events are taken. `poll`: processes are polled even where tracepoints are permitted."""
+    """How this machine's events are taken. `poll`: processes are polled even where tracepoints are permitted.
+
+    `schemas` are those of ETW events, also of recorded ones.
+    """
 
     perf: PerfOptions = field(default_factory=PerfOptions)
     system: SystemOptions = field(default_factory=SystemOptions)
     poll: bool = False
+    schemas: Catalog = field(default_factory=Catalog)
 
 
 class OwnPids(Protocol):
@@ -92,7 +97,7 @@ def choose_sources(
     """
     names = [parse_attach(event) for event in dict.fromkeys(events)]
     if recording is not None and (recording.suffix == ".trec" or is_trec(recording)):
-        return (_replayed(recording, names, speed),)
+        return (_replayed(recording, names, speed, options.schemas),)
     timed = [name for name in names if name.kind.timed]
     events_proper = [name for name in names if not name.kind.timed]
     recorded = _recordings(events_proper, recording)
@@ -102,7 +107,7 @@ def choose_sources(
             only = "a session has the events of one recording, or of this machine; run one for each"
             raise ConfigError("attach", only)
         ((path, served),) = recorded.items()
-        return (_recorded(path, served + timed),)
+        return (_recorded(path, served + timed, options.schemas),)
     slots = cpu_slots()                          # asked once: a CPU may come online at any time
     timer = _timer(timed, slots, background=bool(events_proper))
     return (*timer, *_machine(live, slots, slots + len(timer), options, own_pids))
@@ -153,14 +158,14 @@ def _source_of(name: AttachName, *, traced: bool) -> MachineSource:
     return MachineSource.PERF if name.kind.live_linux or (traced and name.text in TRACEABLE) else MachineSource.SYSTEM
 
 
-def _replayed(path: Path, names: list[AttachName], speed: float | None) -> Serving:
+def _replayed(path: Path, names: list[AttachName], speed: float | None, schemas: Catalog) -> Serving:
     """A recording of ours serves every kind of name: what it does not have it refuses itself."""
-    source = TrecSource(path, speed)
+    source = TrecSource(path, speed, schemas)
     return Serving(source, source.cpus, _texts(names), clock_offset_ns=source.clock_offset_ns)
 
 
-def _recorded(path: Path, names: list[AttachName]) -> Serving:
-    source = EtlSource(path)
+def _recorded(path: Path, names: list[AttachName], schemas: Catalog) -> Serving:
+    source = EtlSource(path, schemas)
     foreign = next((name for name in names if not name.kind.etw and not name.kind.timed), None)
     if foreign is not None:
         source.close()

@@ -22,6 +22,7 @@ from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, ledger
 from tracerd.sources.etw_matcher import EtwMatcher
 from tracerd.sources.names import parse_attach
+from tracerd.sources.schema.catalog import Catalog
 from tracerd.sources.ticks import RECORDED_CATCH_UP, Ticks, new_run, take_printed
 
 _COMPRESSIONS = {2: "LZNT1", 3: "XPRESS", 4: "XPRESS_HUFF"}
@@ -94,12 +95,15 @@ class EventCounts:
 class EtlSource:
     """A recording as an event source. Opening it reads all buffer headers once; `cpus` is known from then on.
 
+    Programs that ask for fields of events find them by `schemas`.
+
     Raises:
         SourceError: the file cannot be read or is not an ETW recording.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, schemas: Catalog | None = None) -> None:
         self.path = Path(path)
+        self._schemas = schemas
         self.run, self._print_buffer = new_run(_SEED)
         self._matcher: EtwMatcher | None = None
         self._ticks: Ticks | None = None
@@ -184,7 +188,7 @@ class EtlSource:
         etl = self._live()
         timed = [link for link in links if parse_attach(link.event).kind.timed]
         matched = [link for link in links if link not in timed]
-        self._matcher = EtwMatcher(str(self.path), matched)
+        self._matcher = EtwMatcher(str(self.path), matched, catalog=self._schemas)
         lib.tr_etl_set_matcher(etl, self._matcher.native)
         if timed:
             self._ticks = Ticks(timed, unix_offset_ns=self.clock_offset_ns, cpu=0, catch_up=RECORDED_CATCH_UP)

@@ -15,9 +15,6 @@ from tracerd.sources.etw_schemas import EtwSchemas
 from tracerd.sources.schema.catalog import Catalog, load, shipped
 from tracerd.sources.schema.model import Provider
 
-BY_NAME = lib.TR_ETW_BY_NAME
-"""Set in a field's number that is made of its name; below TR_ETW_MAX_FIELDS it is its place in the event's schema."""
-
 
 class EtwReader:
     """The schemas of the events that are matched. `native` is the `struct tr_etw_reader *`."""
@@ -49,14 +46,6 @@ class EtwReader:
             lib.tr_etw_reader_free(self.native)
             self.native = ffi.NULL
         self._schemas.close()
-
-
-def field_number(name: str) -> int:
-    """Return the number by which a program asks for the field of that name in whatever version has it (FNV-1a)."""
-    number = 2166136261
-    for byte in name.encode("utf-8", "replace"):
-        number = (number ^ byte) * 16777619 & 0xFFFFFFFF
-    return number | BY_NAME
 
 
 def _providers(catalog: Catalog, matches: Iterable[EtwMatch]) -> Iterator[Provider]:

@@ -4,14 +4,16 @@ is asked for; until then only its first line is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from uuid import UUID
 
 from tracerd.errors import ConfigError
 from tracerd.sources.schema.events_file import Head, read_events, read_head
+from tracerd.sources.schema.manifest import read_manifest
 from tracerd.sources.schema.model import Provider
+from tracerd.sources.schema.tdh_cache import read_cache
 
 DATA = Path(__file__).parent / "data"
 
@@ -33,6 +35,18 @@ def shipped() -> dict[Path, Head]:
 def load(path: Path) -> Provider:
     """Read one shipped file."""
     return read_events(path.read_text(encoding="utf-8"), path.name)
+
+
+def read_schemas(manifests: Sequence[Path]) -> list[Provider]:
+    """Return the providers of what a user names: manifests, and caches of what Windows knows (`.json`).
+
+    Raises:
+        ConfigError: one of them makes no sense.
+    """
+    found: list[Provider] = []
+    for path in manifests:
+        found += read_cache(path) if path.suffix.lower() == ".json" else read_manifest(path)
+    return found
 
 
 class Catalog:

@@ -12,6 +12,7 @@ from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, ledger
 from tracerd.sources.etw_matcher import CONTEXT_BYTES, EtwMatcher
 from tracerd.sources.names import parse_attach
+from tracerd.sources.schema.catalog import Catalog
 from tracerd.sources.ticks import RECORDED_CATCH_UP, Ticks, new_run, take_printed
 from tracerd.sources.trec.layouts import canonical
 from tracerd.sources.trec.meta import Meta, RecordedEvent
@@ -26,7 +27,9 @@ NAMES_SHOWN = 12
 class Feed:
     """A `struct tr_feed` with its links. Belongs to the thread that runs it."""
 
-    def __init__(self, path: Path, meta: Meta, links: Iterable[LinkRequest]) -> None:
+    def __init__(
+        self, path: Path, meta: Meta, links: Iterable[LinkRequest], schemas: Catalog | None = None
+    ) -> None:
         """Declare the events and make the links.
 
         Raises:
@@ -36,6 +39,7 @@ class Feed:
         """
         self._path = path
         self._meta = meta
+        self._schemas = schemas
         self._names: dict[str, int] = {}         # attach name -> event, for those that are not ETW's
         self._matcher: EtwMatcher | None = None
         self._ticks: Ticks | None = None
@@ -149,7 +153,7 @@ class Feed:
         numbers = [number for number, event in enumerate(self._meta.events) if event.type == "etw"]
         if not numbers:
             raise _absent(self._path, self._meta.events, links[0].event)
-        self._matcher = EtwMatcher(str(self._path), links)
+        self._matcher = EtwMatcher(str(self._path), links, catalog=self._schemas)
         for number in numbers:
             if lib.tr_feed_set_matcher(self.native, number, self._matcher.native) < 0:
                 raise SourceError(str(self._path), f"its ETW events have less than {CONTEXT_BYTES} bytes of context")

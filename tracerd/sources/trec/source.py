@@ -10,6 +10,7 @@ from pathlib import Path
 from tracerd.errors import SourceError
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest
+from tracerd.sources.schema.catalog import Catalog
 from tracerd.sources.trec.feed import NEVER, Feed
 from tracerd.sources.trec.meta import EndLedger
 from tracerd.sources.trec.prefetch import Prefetch
@@ -24,9 +25,11 @@ class TrecSource:
         NotSupported: it has a version of the format that does not exist yet.
     """
 
-    def __init__(self, path: Path | str, speed: float | None = None) -> None:
-        """`speed` is how many seconds of the recording pass in one of ours; None: as fast as it can be."""
+    def __init__(self, path: Path | str, speed: float | None = None, schemas: Catalog | None = None) -> None:
+        """`speed` is how many seconds of the recording pass in one of ours; None: as fast as it can be. `schemas` are
+        those by which programs find fields of ETW events."""
         self.path = Path(path)
+        self._schemas = schemas
         self.reader = Reader(self.path)
         self._pace = _Pace(speed) if speed is not None else None
         self._feed: Feed | None = None
@@ -53,7 +56,7 @@ class TrecSource:
             ConfigError: a name is no attach name.
             SourceError: the recording has no event of that name, or a program reads more than was recorded.
         """
-        self._feed = Feed(self.path, self.reader.meta, links)
+        self._feed = Feed(self.path, self.reader.meta, links, self._schemas)
         self._ahead = Prefetch(self.reader)
 
     def pump(self, timeout_ms: int) -> int:
