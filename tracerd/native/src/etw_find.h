@@ -2,7 +2,7 @@
 #ifndef TR_ETW_FIND_H
 #define TR_ETW_FIND_H
 
-#include "etw_schema.h"
+#include "etw_fields.h"
 #include "etw_decode.h"
 
 struct tr_etw_finder {
@@ -23,5 +23,14 @@ struct tr_etw_look tr_etw_find_schema(const struct tr_etw_finder *finder, const 
 /* The same, but only the schema, in the shortest way; NULL where there is none or it makes no sense. */
 const struct tr_etw_schema *tr_etw_schema_of(const struct tr_etw_finder *finder, const struct tr_etw_context *context,
                                              const struct tr_etw_key *key, const struct tr_etw_described *described);
+
+static inline uint32_t tr_etw_payload_bytes(const struct tr_etw_context *context)
+{
+    return context->data_end > context->data ? (uint32_t)(context->data_end - context->data) : 0;
+}
+
+/* Begin to walk the event's payload. */
+void tr_etw_begin_walk(struct tr_etw_walk *walk, const struct tr_etw_schema *schema,
+                       const struct tr_etw_context *context);
 
 #endif

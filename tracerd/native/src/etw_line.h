@@ -27,11 +27,6 @@ struct tr_etw_line {
     uint32_t columns;                        /* of fields, in the form COLUMNS */
 };
 
-static inline uint32_t tr_etw_payload_bytes(const struct tr_etw_context *context)
-{
-    return context->data_end > context->data ? (uint32_t)(context->data_end - context->data) : 0;
-}
-
 static inline bool tr_etw_has_task(uint32_t id)
 {
     return id != 0xffffffffu;
@@ -54,8 +49,7 @@ void tr_etw_put_name(struct tr_text *text, const char *name, uint32_t bytes);
 void tr_etw_put_event_name(struct tr_text *text, const struct tr_etw_seen *seen);
 void tr_etw_put_reason(struct tr_text *text, const struct tr_etw_seen *seen);
 
-/* Begin to walk the event's payload; and settle what became of it when its fields were walked to `at`. */
-void tr_etw_begin_walk(struct tr_etw_line *line, const struct tr_etw_seen *seen);
+/* Settle what became of an event whose fields were walked to `at`. */
 void tr_etw_settle(struct tr_etw_seen *seen, const struct tr_etw_walk *walk, enum tr_etw_step step, uint32_t at);
 
 void tr_etw_put_row(struct tr_etw_line *line, struct tr_etw_seen *seen);

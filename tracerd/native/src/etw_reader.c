@@ -33,7 +33,6 @@ void tr_etw_reader_counts(const struct tr_etw_reader *reader, struct tr_etw_read
 static void settle(struct tr_etw_reader *reader)
 {
     const struct tr_etw_context *context = reader->context;
-    uint32_t bytes = context->data_end > context->data ? (uint32_t)(context->data_end - context->data) : 0;
 
     reader->settled = true;
     reader->cut = false;
@@ -43,7 +42,7 @@ static void settle(struct tr_etw_reader *reader)
     reader->next = 0;
     reader->at = 0;
     if (reader->schema)
-        tr_etw_walk_begin(&reader->walk, reader->schema, context->data, bytes, context->pointer_size);
+        tr_etw_begin_walk(&reader->walk, reader->schema, context);
 }
 
 static int32_t note_cut(struct tr_etw_reader *reader)
