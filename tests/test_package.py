@@ -63,13 +63,13 @@ def run(installed: Path, *arguments: str) -> str:
 @pytest.mark.xdist_group("wheel")
 def test_the_wheel_lists_the_shipped_probes(installed: Path) -> None:
     """Probe files are package data."""
-    assert {row["probe"] for row in json.loads(run(installed, "list", "--json"))} >= {"syscalls", "etl_processes"}
+    assert {row["probe"] for row in json.loads(run(installed, "list", "--json"))} >= {"syscalls", "etw_processes"}
 
 
 @pytest.mark.xdist_group("wheel")
 def test_the_wheel_replays_its_own_recording(installed: Path) -> None:
     """Verifier, engines, core and views work from the installed files alone."""
-    probe = installed / "probes" / "etl_processes"
+    probe = installed / "probes" / "etw_processes"
     document = json.loads(run(installed, "replay", str(probe / "demo.etl"), str(probe / "probe.toml"), "--json"))
     assert len(document["tables"]["processes"]) > 20
 

@@ -2,7 +2,7 @@
 
     python docs/grafana/make.py [FOLDER]
 
-What is on them is in `panels.py`; here it becomes Grafana's JSON. The same panels give the same bytes.
+What is on them is in `panels.py` and `windows.py`; here it becomes Grafana's JSON. The same panels give the same bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from panels import DASHBOARDS, Dashboard, Panel
+from model import Dashboard, Panel
+from panels import DASHBOARDS
 
 SCHEMA_VERSION = 41                  # Grafana 12; later ones migrate it when they load it
 COLUMNS = 24

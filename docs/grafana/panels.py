@@ -5,42 +5,8 @@ Metrics are named as Prometheus has them (docs/otel.md); `tests/docs/test_grafan
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-Kind = Literal["timeseries", "stat", "table", "bargauge", "heatmap"]
-Queries = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One panel: its queries with their legends, in Grafana's units."""
-
-    title: str
-    unit: str
-    queries: Queries
-    kind: Kind = "timeseries"
-    width: int = 12
-    height: int = 8
-    stacked: bool = False
-    description: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Dashboard:
-    """One dashboard. `metric` is one that whoever has the dashboard's metrics has: it finds jobs and instances."""
-
-    name: str
-    title: str
-    description: str
-    metric: str
-    panels: tuple[Panel, ...]
-
-
-def number(title: str, unit: str, query: str, description: str = "") -> Panel:
-    """One number, now."""
-    return Panel(title, unit, ((query, ""),), "stat", 6, 4, description=description)
-
+from model import Dashboard, Panel, number
+from windows import ETW_DNS, ETW_FILES, ETW_NETWORK, ETW_PROCESSES
 
 SYSCALLS = Dashboard(
     "syscalls", "tracerd: system calls", "Count, errors and duration of system calls, by process and call",
@@ -260,30 +226,6 @@ HOST = Dashboard(
     ),
 )  # fmt: skip
 
-ETL_PROCESSES = Dashboard(
-    "etl_processes", "tracerd: Windows processes", "Process starts and ends of a Windows machine, from its events",
-    "tracerd_etl_process_starts_total",
-    (
-        number("Starts", "short", "sum(tracerd_etl_process_starts_total{@})"),
-        number("Ends", "short", "sum(tracerd_etl_process_ends_total{@})"),
-        number("Failures", "short", "sum(tracerd_etl_process_failures_total{@})", "Exit codes other than 0"),
-        number("Unreadable events", "short", "sum(tracerd_etl_process_unreadable_total{@})",
-               "Of a layout that is not known"),
-        Panel("Starts by image", "cps", (
-            ("topk(10, sum by (process_executable_name) (rate(tracerd_etl_process_starts_total{@}[$__rate_interval])))",
-             "{{process_executable_name}}"),)),
-        Panel("Failures by image", "cps", (
-            ("topk(10, sum by (process_executable_name)"
-             " (rate(tracerd_etl_process_failures_total{@}[$__rate_interval])))", "{{process_executable_name}}"),)),
-        Panel("Image and parent, starts", "short", (
-            ("topk(20, sum by (process_executable_name, tracerd_process_parent_executable_name)"
-             " (tracerd_etl_process_starts_total{@}))", ""),), "table"),
-        Panel("Time lived by image", "s", (
-            ("topk(20, sum by (process_executable_name) (tracerd_etl_process_lived_seconds_total{@}))",
-             "{{process_executable_name}}"),), "bargauge"),
-    ),
-)  # fmt: skip
-
 TRACERD = Dashboard(
     "tracerd", "tracerd: itself", "What runs, what it costs, what was lost",
     "tracerd_uptime_seconds",
@@ -347,4 +289,6 @@ TRACERD = Dashboard(
     ),
 )  # fmt: skip
 
-DASHBOARDS = (SYSCALLS, PROCESSES, EXECSNOOP, CHURN, CONNECTIONS, HOST, ETL_PROCESSES, TRACERD)
+DASHBOARDS = (
+    SYSCALLS, PROCESSES, EXECSNOOP, CHURN, CONNECTIONS, HOST, ETW_PROCESSES, ETW_FILES, ETW_NETWORK, ETW_DNS, TRACERD,
+)  # fmt: skip

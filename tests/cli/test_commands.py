@@ -17,7 +17,7 @@ from tests.sources.live import need_live_events
 
 ROOT = Path(__file__).parents[2]
 SYSCALLS = ROOT / "probes" / "syscalls" / "syscalls.bpf.o"
-DEMO = ROOT / "probes" / "etl_processes" / "demo.etl"
+DEMO = ROOT / "probes" / "etw_processes" / "demo.etl"
 
 
 def tracerd(*arguments: str | Path, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -66,8 +66,8 @@ def test_verify_rejects_in_one_line_with_instruction_source_register_and_bound()
         (("run", "/nonexistent/probe.toml"), 2, "cannot be read: No such file"),
         (("verify", "/etc/passwd"), 1, "is no ELF object file"),
         (("verify", SYSCALLS, "--program", "nope"), 2, "it has: on_enter, on_exit, on_thread_exit"),
-        (("run", "etl_processes"), 4, "tracerd replay FILE.etl PROBE"),
-        (("replay", "/etc/passwd", "etl_processes"), 1, "is not an ETW recording"),
+        (("run", "etw_processes"), 4, "tracerd replay FILE.etl PROBE"),
+        (("replay", "/etc/passwd", "etw_processes"), 1, "is not an ETW recording"),
         (("events", "/nonexistent.etl"), 1, "cannot be read"),
         (("--code-integrity", "enforce", "run", "syscalls", "--engine", "jit"), 3, "engine 'jit' refused"),
         (("run", "syscalls", "--engine", "native"), 4, "no ahead-of-time modules"),
@@ -88,8 +88,8 @@ def test_a_mistake_is_one_sentence_and_a_documented_exit_code(
 
 def test_replay_gives_the_same_tables_on_both_engines() -> None:
     """A recording has one answer, whichever engine computes it, and its ledger balances."""
-    jit = answer("replay", DEMO, "etl_processes", "--engine", "jit")
-    interpreter = answer("replay", DEMO, "etl_processes", "--engine", "interpreter")
+    jit = answer("replay", DEMO, "etw_processes", "--engine", "jit")
+    interpreter = answer("replay", DEMO, "etw_processes", "--engine", "interpreter")
     assert jit["tables"] == interpreter["tables"]
     assert jit["tables"]["totals"][0]["starts"] > 20
     for entry in jit["ledger"].values():
@@ -107,7 +107,7 @@ def test_policy_explain_has_the_contract_s_keys_and_obeys_enforce() -> None:
 
 def test_list_shows_probes_helpers_and_etw_events() -> None:
     """What a user may name is listed, by the names used in a probe.toml."""
-    assert {row["probe"] for row in answer("list")} >= {"syscalls", "processes", "etl_processes"}
+    assert {row["probe"] for row in answer("list")} >= {"syscalls", "processes", "etw_processes"}
     assert any(row["helper"] == "map_lookup_elem" and row["id"] == 1 for row in answer("list", "helpers"))
     events = [row["event"] for row in answer("list", "etw:*Kernel-Process:Process*")]
     assert "etw:Microsoft-Windows-Kernel-Process:ProcessStart" in events

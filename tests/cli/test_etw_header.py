@@ -24,7 +24,7 @@ from tracerd.sources.schema.model import Event, Field, Provider, ValueMap
 from tracerd.sources.schema.process_events import MEDIUM_LABEL, SYSTEM_LABEL
 
 OBJECTS = Path(__file__).parents[1] / "sources" / "objects"
-DEMO = Path(__file__).parents[2] / "probes" / "etl_processes" / "demo.etl"
+DEMO = Path(__file__).parents[2] / "probes" / "etw_processes" / "demo.etl"
 PROBE = """
 [probe]
 name = "fields"

@@ -17,7 +17,7 @@ from tracerd.runtime import Settings
         ({"syscalls": NotPermitted("tracing", "be root")}, ["syscalls", "host"], ["no privilege (probe 'host')"]),
         (
             {"syscalls": NotPermitted("tracing", "be root"), "host": SourceError("system", "cannot be read")},
-            ["syscalls", "host", "etl_processes"],
+            ["syscalls", "host", "etw_processes"],
             ["no privilege (probe 'host')", "cannot be read; showing the recording that comes with tracerd"],
         ),
     ],
@@ -40,7 +40,7 @@ def test_each_refusal_is_told_and_leads_to_the_next_best(
     monkeypatch.setattr(command, "run", refusing)
     command.run_what_can_be_had(Settings(), command.Watch())
     assert [name for name, _ in tried] == shown
-    assert [settings.recording is not None for _, settings in tried] == [name == "etl_processes" for name in shown]
+    assert [settings.recording is not None for _, settings in tried] == [name == "etw_processes" for name in shown]
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == len(told)
     assert all(sentence in line for sentence, line in zip(told, lines, strict=True))

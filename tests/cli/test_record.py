@@ -29,7 +29,7 @@ def demo(tmp_path: Path) -> Path:
 
 def test_a_recorded_etl_is_replayed_like_the_etl(demo: Path) -> None:
     """Same tables, and the same shape of JSON as `run`."""
-    ours, theirs = (answer("replay", path, "etl_processes") for path in (demo, DEMO))
+    ours, theirs = (answer("replay", path, "etw_processes") for path in (demo, DEMO))
     assert ours["tables"] == theirs["tables"]
     assert ours.keys() == theirs.keys()
 
@@ -79,8 +79,8 @@ def test_a_cut_by_time_process_and_event(tmp_path: Path) -> None:
         (("record", "--from", str(DEMO), "--size", "much", "-o", "{new}"), 2, "is not a size"),
         (("record", "--from", str(DEMO), "--for", "long", "-o", "{new}"), 2, "is not a length of time"),
         (("record", "--from", str(DEMO), "--since", "noon", "-o", "{new}"), 2, "neither an offset"),
-        (("replay", str(DEMO), "etl_processes", "--speed", "1"), 4, "only a .trec is paced"),
-        (("replay", str(DEMO), "etl_processes", "--speed", "fast"), 2, "neither max nor a number"),
+        (("replay", str(DEMO), "etw_processes", "--speed", "1"), 4, "only a .trec is paced"),
+        (("replay", str(DEMO), "etw_processes", "--speed", "fast"), 2, "neither max nor a number"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(

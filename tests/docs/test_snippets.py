@@ -19,7 +19,7 @@ from tests.sources.live import need_live_events
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "docs/first-probe.md", "docs/coming-from.md")
 FILES = {
-    "machine.etl": "probes/etl_processes/demo.etl",
+    "machine.etl": "probes/etw_processes/demo.etl",
     "program.bpf.o": "probes/syscalls/syscalls.bpf.o",
     "tests/cli/objects/broken.bpf.o": "tests/cli/objects/broken.bpf.o",
     "probes/host/host.bpf.o": "probes/host/host.bpf.o",

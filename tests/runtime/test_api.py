@@ -17,7 +17,7 @@ from tracerd.errors import ConfigError, NotSupported, RunError
 from tracerd.runtime import rings
 
 ROOT = Path(__file__).parents[2]
-DEMO = ROOT / "probes" / "etl_processes" / "demo.etl"
+DEMO = ROOT / "probes" / "etw_processes" / "demo.etl"
 RECORDER = ROOT / "tests" / "runtime" / "objects" / "recorder.bpf.o"
 SYSCALLS = ROOT / "probes" / "syscalls" / "syscalls.bpf.o"
 ALL = f"etl:{DEMO}"
@@ -150,7 +150,7 @@ def test_a_global_variable_set_before_the_start_is_seen_by_the_first_event(sessi
 
 def test_a_probe_file_comes_attached_and_with_its_name(session: tracerd.Session) -> None:
     """A shipped probe by name, its links as its probe.toml says; an object beside it in the same session."""
-    probe = tracerd.Object.open("etl_processes")
+    probe = tracerd.Object.open("etw_processes")
     assert [(link.program, link.source.split(":")[0]) for link in probe.links] == [
         ("on_start", "etw"), ("on_start", "etw"), ("on_stop", "etw"), ("on_classic", "etw-kernel"),
     ]  # fmt: skip

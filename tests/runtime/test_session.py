@@ -20,7 +20,7 @@ from tracerd.vm.policy import Asked
 
 ROOT = Path(__file__).parents[2]
 BROKEN = ROOT / "tests" / "cli" / "objects" / "broken.bpf.o"
-DEMO = ROOT / "probes" / "etl_processes" / "demo.etl"
+DEMO = ROOT / "probes" / "etw_processes" / "demo.etl"
 CALLS = 200_000
 
 
@@ -116,7 +116,7 @@ def test_two_probes_of_one_name_are_refused() -> None:
 def test_a_probe_runs_over_a_recording_without_any_permission() -> None:
     """Replay needs no privilege, ends by itself, and its ledger balances."""
     with Session(Settings(recording=DEMO)) as session:
-        session.add(locate("etl_processes"))
+        session.add(locate("etw_processes"))
         session.start()
         assert session.wait(30)
         final = session.stop()

@@ -13,7 +13,7 @@ from tracerd.runtime.snapshot import SessionSnapshot
 
 ROOT = Path(__file__).parents[2]
 TIMED = ROOT / "tests" / "runtime" / "objects" / "timed.bpf.o"
-DEMO = ROOT / "probes" / "etl_processes" / "demo.etl"
+DEMO = ROOT / "probes" / "etw_processes" / "demo.etl"
 TIMES = (("on_begin", "begin"), ("on_end", "end"))
 
 

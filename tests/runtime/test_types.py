@@ -11,7 +11,7 @@ from tracerd.errors import ConfigError
 from tracerd.runtime import Session, Settings
 
 ROOT = Path(__file__).parents[2]
-DEMO = ROOT / "probes" / "etl_processes" / "demo.etl"
+DEMO = ROOT / "probes" / "etw_processes" / "demo.etl"
 ETW = ROOT / "tests" / "runtime" / "objects" / "noisy.bpf.o"
 INTERVAL = ROOT / "tests" / "runtime" / "objects" / "timed.bpf.o"
 PROCESS = ROOT / "probes" / "churn" / "churn.bpf.o"

@@ -14,7 +14,7 @@ from tracerd.sources.base import LinkRequest
 from tracerd.sources.choose import LiveOptions, choose_sources
 from tracerd.sources.perf import PerfOptions, PerfSource
 
-DEMO = Path(__file__).parents[2] / "probes" / "etl_processes" / "demo.etl"
+DEMO = Path(__file__).parents[2] / "probes" / "etw_processes" / "demo.etl"
 
 
 @pytest.mark.parametrize("other", ["etl:{copy}", "syscall:*:enter", "process:sample"])

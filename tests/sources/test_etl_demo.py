@@ -9,7 +9,7 @@ from tests.sources.etl_support import walk
 from tracerd.sources.demo import RUNNING, STARTED, write_demo
 from tracerd.sources.etl import EtlSource
 
-DEMO = Path(__file__).parents[2] / "probes" / "etl_processes" / "demo.etl"
+DEMO = Path(__file__).parents[2] / "probes" / "etw_processes" / "demo.etl"
 PROCESS = "etw:Microsoft-Windows-Kernel-Process"
 
 

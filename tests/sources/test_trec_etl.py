@@ -24,7 +24,7 @@ from tracerd.sources.schema.etw_names import KERNEL_GROUPS, PROVIDERS
 from tracerd.sources.trec.source import TrecSource
 
 ROOT = Path(__file__).parents[2]
-DEMO = ROOT / "probes" / "etl_processes" / "demo.etl"
+DEMO = ROOT / "probes" / "etw_processes" / "demo.etl"
 TIMED = ROOT / "tests" / "runtime" / "objects" / "timed.bpf.o"
 TABLE = json.loads((SAMPLES / "samples.json").read_text()) if SAMPLES.is_dir() else []
 FILES = [DEMO, *(SAMPLES / row["file"] for row in TABLE if not row["compressed"])]
@@ -103,7 +103,7 @@ def map_bytes(snapshot: SessionSnapshot) -> dict[str, tuple[bytes, bytes]]:
 @pytest.mark.parametrize("etl", FILES, ids=lambda path: path.name)
 def test_maps_are_byte_identical_on_every_run_and_engine(tmp_path: Path, etl: Path) -> None:
     """The process probe over the .etl, and three times on each engine over its .trec."""
-    probe, path = locate("etl_processes"), to_trec(etl, tmp_path)
+    probe, path = locate("etw_processes"), to_trec(etl, tmp_path)
     direct = map_bytes(run(probe, etl, "interpreter"))
     engines: tuple[Engine, ...] = ("jit", "interpreter")
     for engine in engines:

@@ -69,6 +69,8 @@ LARGE_AUTHORITY = struct.pack(">BBHI", 1, 1, 0x1234, 0x56789ABC) + struct.pack("
         ("nt_path", texts("\\??\\C:\\a", "\\\\?\\C:\\b", "\\\\?\\UNC\\srv\\x"), ["C:\\a", "C:\\b", "\\\\srv\\x"]),
         ("nt_path", texts("\\Device\\HarddiskVolume3\\a", "\\SystemRoot\\b"),
          ["\\Device\\HarddiskVolume3\\a", "\\SystemRoot\\b"]),
+        ("dns_type", np.array([1, 28, 65, 999], "<u4"), ["A", "AAAA", "HTTPS", "TYPE999"]),
+        ("dns_status", np.array([0, 9003, 9501, 77], "<u4"), ["SUCCESS", "RCODE_NAME_ERROR", "NO_RECORDS", "77"]),
     ],
 )  # fmt: skip
 def test_a_value_becomes_what_people_call_it(decoder: str, column: Column, expected: list[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracerd.btf.types import Array, Btf, Composite, Int, Member, Void
+from tracerd.btf.types import Array, Btf, Composite, Enum, Int, Member, Void
 from tracerd.elf.spec import MapSpec
 from tracerd.errors import ConfigError
 from tracerd.snapshot import MapSnapshot, Meaning
@@ -195,3 +195,16 @@ def test_bytes_without_btf_are_still_shown() -> None:
     bare = MapColumns(MapSpec("calls", 5, 8, 40, 16), None)
     assert bare.paths == ("key", "value")
     assert bare.read(TWO_CPUS, "key", "auto").shape == (2, 8)
+
+
+def test_an_enumeration_reads_as_its_names_in_c() -> None:
+    """With `decode = "enum"`; of two names for one number the first; a number without a name stays."""
+    btf = Btf((Void(), Enum("op", 4, False, (("read", 1), ("pread", 1), ("write", 2)))))
+    columns = MapColumns(MapSpec("ops", 1, 4, 4, 8, key_type=1, value_type=1), btf)
+    numbers = np.array([[1], [2], [7]], "<u4").view(np.uint8)
+    rows = MapSnapshot("ops", 0, numbers, numbers[:, None, :], 8, 0)
+    view = ViewSpec("ops", "ops", (ColumnSpec("op", "key", "enum"),))
+    check(view, columns)
+    assert build(view, columns, rows).columns["op"].tolist() == ["read", "write", "7"]
+    with pytest.raises(ConfigError, match=r"key\.pid is no enumeration in C"):
+        check(ViewSpec("calls", "calls", (ColumnSpec("pid", "key.pid", "enum"),)), COLUMNS)

@@ -37,7 +37,7 @@ BELOW = 8
 """Lines of a terminal that the last table leaves to its head, cost and ledger."""
 
 DEFAULT_PROBE, UNPRIVILEGED_PROBE = "syscalls", "host"
-RECORDED_PROBE, RECORDING = "etl_processes", "demo.etl"
+RECORDED_PROBE, RECORDING = "etw_processes", "demo.etl"
 """What `tracerd run` shows without arguments: the first that this machine and user can have."""
 
 

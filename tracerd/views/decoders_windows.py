@@ -1,4 +1,4 @@
-"""Decoders of what Windows has in its events: GUIDs, SIDs, NTSTATUS, FILETIME, paths of the object manager."""
+"""Decoders of what Windows has in its events: GUIDs, SIDs, NTSTATUS, FILETIME, paths of the object manager, DNS."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from tracerd.views.dns import DNS_STATUSES, DNS_TYPES
 from tracerd.views.distinct import Value, number, plain, raw
 from tracerd.views.ntstatus import NTSTATUS
 
@@ -76,10 +77,24 @@ def _nt_path(value: Value) -> str:
     return f"\\\\{rest[4:]}" if rest.upper().startswith("UNC\\") else rest
 
 
+def _dns_type(value: Value) -> str:
+    """A resource record type of IANA's registry; others as RFC 3597 §5 writes them."""
+    found = number(value)
+    return plain(value) if found is None else DNS_TYPES.get(found, f"TYPE{found}")
+
+
+def _dns_status(value: Value) -> str:
+    """What a query of Windows' DNS client ended with (winerror.h); others stay numbers."""
+    found = number(value)
+    return plain(value) if found is None else DNS_STATUSES.get(found, str(found))
+
+
 WINDOWS_DECODERS: dict[str, Callable[[Value], str]] = {
     "guid": _guid,
     "sid": _sid,
     "ntstatus": _ntstatus,
     "filetime": _filetime,
     "nt_path": _nt_path,
+    "dns_type": _dns_type,
+    "dns_status": _dns_status,
 }

@@ -26,6 +26,7 @@ from tracerd.signals import (
 from tracerd.views.buckets import upper_bounds
 from tracerd.views.columns import MapColumns, RecordColumns
 from tracerd.views.decoders import DECODERS
+from tracerd.views.table import ENUM
 from tracerd.views.values import named_type
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -147,11 +148,14 @@ class _Finder:
 
     def attribute(self, spec: AttributeSpec) -> AttributeSpec:
         """Return an attribute with its whole path."""
+        source = self.path(spec.source)
+        if spec.decode == (ENUM,):
+            return _enumerated(replace(spec, source=source), self._columns.field(source), self.where)
         for decoder in spec.decode:
             if decoder not in DECODERS and decoder not in MACHINE_DECODERS:
-                valid = ", ".join((*DECODERS, *MACHINE_DECODERS))
+                valid = ", ".join((*DECODERS, *MACHINE_DECODERS, ENUM))
                 raise ConfigError(f"{self.where}: {spec.name}: decode = {decoder!r}", f"unknown; valid: {valid}")
-        return replace(spec, source=self.path(spec.source))
+        return replace(spec, source=source)
 
     def text(self, text: str) -> str:
         """Return a text whose fields are whole paths."""
@@ -162,6 +166,16 @@ class _Finder:
         if not right(self._columns.field(path)):
             raise ConfigError(f"{self.where}: {name!r}", wrong)
         return path
+
+
+def _enumerated(spec: AttributeSpec, field: Field, where: str) -> AttributeSpec:
+    """Return an attribute that has the enumerators' names as its values, or what it makes of those names."""
+    if field.kind is not Kind.ENUM:
+        raise ConfigError(f"{where}: {spec.name}: decode = {ENUM!r}", f"{spec.source} is no enumeration in C")
+    names = {str(code): name for name, code in reversed(field.values)}
+    said = dict(spec.values)
+    named = {code: said.get(name, name) for code, name in names.items()}
+    return replace(spec, decode=(), values=tuple(named.items()), allow_unknown=True)
 
 
 def _same_names_agree(metrics: Sequence[MetricSpec]) -> None:

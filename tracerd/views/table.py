@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracerd.btf.layout import Kind
+from tracerd.btf.layout import Field, Kind
 from tracerd.errors import ConfigError
 from tracerd.snapshot import Column, MapSnapshot, Meaning, Table
 from tracerd.views.columns import MapColumns
 from tracerd.views.decoders import DECODERS, decode
+from tracerd.views.distinct import Value, map_distinct, number, plain
 from tracerd.views.percentiles import log2_percentile
 from tracerd.views.spec import ColumnSpec, ViewSpec
+
+ENUM = "enum"
+"""A view's decoder that needs the object: a number becomes the enumerator's name."""
 
 
 def build(view: ViewSpec, columns: MapColumns, snapshot: MapSnapshot) -> Table:
@@ -60,14 +64,22 @@ def check(view: ViewSpec, columns: MapColumns) -> None:
             raise ConfigError(f"{where}: {column.source}", f"map {view.map!r} has only {', '.join(columns.paths)}")
         if column.sum is not None:
             _check_sum(where, column, columns)
-        if column.decode is not None and column.decode not in DECODERS:
-            raise ConfigError(f"{where}: decode = {column.decode!r}", f"unknown; valid: {', '.join(DECODERS)}")
+        _check_decoder(where, column, columns)
         if column.percentile is not None and not columns.is_array(column.source):
             raise ConfigError(f"{where}: {column.source}", "a percentile needs an array of log2 slots")
     names = [column.name for column in view.columns or default_columns(columns)]
     for key in _sort_keys(view):
         if key.removeprefix("-") not in names:
             raise ConfigError(f"{where}: sort = {view.sort!r}", f"no column {key!r}; valid: {', '.join(names)}")
+
+
+def _check_decoder(where: str, column: ColumnSpec, columns: MapColumns) -> None:
+    if column.decode == ENUM:
+        if columns.field(column.source).kind is not Kind.ENUM:
+            raise ConfigError(f"{where}: decode = {ENUM!r}", f"{column.source} is no enumeration in C")
+    elif column.decode is not None and column.decode not in DECODERS:
+        valid = ", ".join((*DECODERS, ENUM))
+        raise ConfigError(f"{where}: decode = {column.decode!r}", f"unknown; valid: {valid}")
 
 
 def _check_sum(where: str, column: ColumnSpec, columns: MapColumns) -> None:
@@ -83,7 +95,20 @@ def _column(column: ColumnSpec, columns: MapColumns, snapshot: MapSnapshot) -> C
     if column.percentile is not None:
         about = log2_percentile(values.astype(np.int64), column.percentile)
         return about if column.sum is None else _at_most(about, columns.read(snapshot, column.sum, column.merge))
+    if column.decode == ENUM:
+        return _enumerators(values, columns.field(column.source))
     return decode(values, column.decode) if column.decode else values
+
+
+def _enumerators(values: Column, field: Field) -> Column:
+    """Return an enumeration's values by name; numbers that have none stay."""
+    names = {code: name for name, code in reversed(field.values)}
+
+    def name(value: Value) -> str:
+        found = number(value)
+        return plain(value) if found is None else names.get(found, str(found))
+
+    return map_distinct(values, name)
 
 
 def _at_most(values: Column, most: Column) -> Column:
