@@ -87,9 +87,11 @@ ETW_NETWORK = Dashboard(
              ' (rate(tracerd_etw_network_io_bytes_total{@,network_io_direction="transmit"}[$__rate_interval])))',
              "{{process_executable_name}} {{network_transport}}"),)),
         Panel("Connections by program", "cps", (
-            ("topk(10, sum by (process_executable_name) (rate(tracerd_etw_network_connects_total{@}[$__rate_interval])))",
+            ("topk(10, sum by (process_executable_name)"
+             " (rate(tracerd_etw_network_connects_total{@}[$__rate_interval])))",
              "{{process_executable_name}} opened"),
-            ("topk(10, sum by (process_executable_name) (rate(tracerd_etw_network_accepts_total{@}[$__rate_interval])))",
+            ("topk(10, sum by (process_executable_name)"
+             " (rate(tracerd_etw_network_accepts_total{@}[$__rate_interval])))",
              "{{process_executable_name}} accepted"))),
         Panel("Not readable, without room", "cps", (
             ("sum(rate(tracerd_etw_network_unreadable_total{@}[$__rate_interval]))", "unreadable"),

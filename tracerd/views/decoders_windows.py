@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from tracerd.views.dns import DNS_STATUSES, DNS_TYPES
 from tracerd.views.distinct import Value, number, plain, raw
+from tracerd.views.dns import DNS_STATUSES, DNS_TYPES
 from tracerd.views.ntstatus import NTSTATUS
 
 
