@@ -60,10 +60,10 @@ def test_the_demonstration_shows_its_plan() -> None:
 
 
 def test_every_version_of_the_manifest_events_is_read(tmp_path: Path) -> None:
-    """ProcessStart 0 to 3 and ProcessStop 0 to 2 put the same facts at different offsets."""
+    """ProcessStart 0 to 4 and ProcessStop 0 to 2 put the same facts at different offsets."""
     path = tmp_path / "made.etl"
     with EtlWriter(path, start_ns=START_NS, start_ticks=TICKS) as writer:
-        for version in range(4):
+        for version in range(5):
             facts = ProcessFacts(100 + version, 7, f"C:\\dir\\start{version}.exe", START_NS + version * 1000, session=2)
             payload = process_start(facts, version)
             writer.manifest_event(TICKS, KERNEL_PROCESS, 1, payload, version=version)
@@ -72,7 +72,7 @@ def test_every_version_of_the_manifest_events_is_read(tmp_path: Path) -> None:
             payload = process_stop(facts, START_NS + 5000, 30 + version, version)
             writer.manifest_event(TICKS + 9, KERNEL_PROCESS, 2, payload, version=version)
     processes = by_pid(replay(path))
-    for version in range(4):
+    for version in range(5):
         row = processes[100 + version]
         assert (row["image"], row["parent"], row["session"]) == (f"start{version}.exe", 7, 2)
         assert row["started_ns"] == START_NS + version * 1000

@@ -1,6 +1,7 @@
 /* Microsoft-Windows-Kernel-Process {22fb2cd6-0e7b-422b-a0c7-2fad1fd0e716}. Made by: tracerd etw header Microsoft-Windows-Kernel-Process --event ProcessStart --event ProcessStop
  * airbus-cert/etl-parser 1.0.1 structs (Apache-2.0): ids, versions, field names, order, sizes
  * nasbench/EVTX-ETW-Resources manifests (MIT): 21H1 Microsoft-Windows-Kernel-Process: names, keywords, types, pointers
+ * rabbitstack/fibratus pkg/event param decoder (Apache-2.0): ProcessStartArgs_V4, of starts and rundowns
  */
 #ifndef TRACERD_ETW_KERNEL_PROCESS_H
 #define TRACERD_ETW_KERNEL_PROCESS_H
@@ -20,23 +21,24 @@
 #define KERNEL_PROCESS_KEYWORD_WORK_ON_BEHALF 0x2000ull
 #define KERNEL_PROCESS_KEYWORD_JOB_SILO 0x4000ull
 
-/* ProcessStart: event 1, versions 0, 1, 2, 3 */
+/* ProcessStart: event 1, versions 0, 1, 2, 3, 4 */
 #define KERNEL_PROCESS_START 1
 #define KERNEL_PROCESS_START_PROCESSID 0xe9f1d017u	/* u32 */
 #define KERNEL_PROCESS_START_CREATETIME 0x9d427a3cu	/* filetime */
 #define KERNEL_PROCESS_START_PARENTPROCESSID 0xadff6a5fu	/* u32 */
 #define KERNEL_PROCESS_START_SESSIONID 0xc139749au	/* u32 */
 #define KERNEL_PROCESS_START_IMAGENAME 0x896b2341u	/* utf16z */
-#define KERNEL_PROCESS_START_FLAGS 0xc222ebccu	/* x32 (1, 2, 3) */
-#define KERNEL_PROCESS_START_IMAGECHECKSUM 0xd95ed665u	/* x32 (2, 3) */
-#define KERNEL_PROCESS_START_TIMEDATESTAMP 0xf1930067u	/* x32 (2, 3) */
-#define KERNEL_PROCESS_START_PACKAGEFULLNAME 0x9b985c85u	/* utf16z (2, 3) */
-#define KERNEL_PROCESS_START_PACKAGERELATIVEAPPID 0xb9a044abu	/* utf16z (2, 3) */
-#define KERNEL_PROCESS_START_PROCESSSEQUENCENUMBER 0xf17d4312u	/* u64 (3) */
-#define KERNEL_PROCESS_START_PARENTPROCESSSEQUENCENUMBER 0xbd568d7au	/* u64 (3) */
-#define KERNEL_PROCESS_START_PROCESSTOKENELEVATIONTYPE 0x85b64946u	/* u32 (3) */
-#define KERNEL_PROCESS_START_PROCESSTOKENISELEVATED 0xcde41b7du	/* u32 (3) */
-#define KERNEL_PROCESS_START_MANDATORYLABEL 0xddf75d46u	/* sid (3) */
+#define KERNEL_PROCESS_START_FLAGS 0xc222ebccu	/* x32 (1, 2, 3, 4) */
+#define KERNEL_PROCESS_START_IMAGECHECKSUM 0xd95ed665u	/* x32 (2, 3, 4) */
+#define KERNEL_PROCESS_START_TIMEDATESTAMP 0xf1930067u	/* x32 (2, 3, 4) */
+#define KERNEL_PROCESS_START_PACKAGEFULLNAME 0x9b985c85u	/* utf16z (2, 3, 4) */
+#define KERNEL_PROCESS_START_PACKAGERELATIVEAPPID 0xb9a044abu	/* utf16z (2, 3, 4) */
+#define KERNEL_PROCESS_START_PROCESSSEQUENCENUMBER 0xf17d4312u	/* u64 (3, 4) */
+#define KERNEL_PROCESS_START_PARENTPROCESSSEQUENCENUMBER 0xbd568d7au	/* u64 (3, 4) */
+#define KERNEL_PROCESS_START_PROCESSTOKENELEVATIONTYPE 0x85b64946u	/* u32 (3, 4) */
+#define KERNEL_PROCESS_START_PROCESSTOKENISELEVATED 0xcde41b7du	/* u32 (3, 4) */
+#define KERNEL_PROCESS_START_MANDATORYLABEL 0xddf75d46u	/* sid (3, 4) */
+#define KERNEL_PROCESS_START_SECURITYMITIGATIONS 0x987d31b5u	/* x32 (4) */
 
 struct kernel_process_start_v0 {
 	u32 ProcessID;
@@ -76,6 +78,19 @@ struct kernel_process_start_v3 {
 	u32 ProcessTokenIsElevated;
 } __attribute__((packed));	/* then MandatoryLabel:sid ImageName:utf16z ImageChecksum:x32 TimeDateStamp:x32 Packa… */
 ETW_VIEW(kernel_process_start_v3, ctx->id == KERNEL_PROCESS_START && ctx->version == 3)
+
+struct kernel_process_start_v4 {
+	u32 ProcessID;
+	u64 ProcessSequenceNumber;
+	u64 CreateTime;
+	u32 ParentProcessID;
+	u64 ParentProcessSequenceNumber;
+	u32 SessionID;
+	u32 Flags;
+	u32 ProcessTokenElevationType;
+	u32 ProcessTokenIsElevated;
+} __attribute__((packed));	/* then MandatoryLabel:sid ImageName:utf16z ImageChecksum:x32 TimeDateStamp:x32 Packa… */
+ETW_VIEW(kernel_process_start_v4, ctx->id == KERNEL_PROCESS_START && ctx->version == 4)
 
 /* ProcessStop: event 2, versions 0, 1, 2 */
 #define KERNEL_PROCESS_STOP 2

@@ -30,7 +30,7 @@ class ProcessFacts:
 
 
 def process_start(process: ProcessFacts, version: int = 3) -> bytes:
-    """Return the payload of ProcessStart, versions 0 to 3 (ProcessRundown 1 is the same as version 3)."""
+    """Return the payload of ProcessStart, versions 0 to 4 (ProcessRundown 1 and 2 are the same as versions 3 and 4)."""
     image = (process.image + "\0").encode("utf-16-le")
     created = filetime(process.started_ns)
     tail = struct.pack("<II", 0, 0) + b"\0\0" + b"\0\0" if version >= 2 else b""   # checksum, time stamp, package, app
@@ -41,7 +41,7 @@ def process_start(process: ProcessFacts, version: int = 3) -> bytes:
         "<IQQIQIIII", process.pid, process.sequence, created, process.parent, process.parent_sequence,
         process.session, 0, 1 if process.label == MEDIUM_LABEL else 2, int(process.label != MEDIUM_LABEL),
     )
-    return fixed + process.label + image + tail
+    return fixed + process.label + image + tail + (struct.pack("<I", 0) if version >= 4 else b"")
 
 
 def process_stop(process: ProcessFacts, ended_ns: int, exit_code: int, version: int = 2) -> bytes:
