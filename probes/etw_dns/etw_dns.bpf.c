@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* DNS of a Windows machine: which process asks for which name, how long answers take, what fails and why.
  *
- * Events of Microsoft-Windows-DNS-Client: QueryCalled (3006) and QueryCompleted (3008) of whoever asks, matched by process,
- * name and type; QuerySentToServer (3010) and ResponseFromServer (3011) of the DNS client service, per server.
+ * Events of Microsoft-Windows-DNS-Client: QueryCalled (3006) and QueryCompleted (3008) of whoever asks, matched by
+ * process, name and type; QuerySentToServer (3010) and ResponseFromServer (3011) of the DNS client service, per server.
  */
 #include "tracerd_etw_names.h"
 
@@ -43,8 +43,8 @@ struct queries {
 	u32 latency[LATENCY_SLOTS];
 };
 
-/* Queries that were asked and are not completed. While a process asks the same twice, nothing tells which end belongs to
- * which begin: then there is no latency. */
+/* Queries that were asked and are not completed. While a process asks the same twice, nothing tells which end belongs
+ * to which begin: then there is no latency. */
 struct pending {
 	u64 begin_ns;
 	u32 open;
@@ -139,8 +139,8 @@ struct {
 const struct queries no_queries = {};
 const struct server no_server = {};
 
-/* Turn the letters A to Z of eight bytes into small ones. A byte's top bit, set where it is at least 'A' and not where it
- * is above 'Z', tells which; bytes of other characters have theirs set already. */
+/* Turn the letters A to Z of eight bytes into small ones. A byte's top bit, set where it is at least 'A' and not where
+ * it is above 'Z', tells which; bytes of other characters have theirs set already. */
 static ALWAYS_INLINE u64 small_letters(u64 bytes)
 {
 	const u64 each = 0x0101010101010101ull, top = each << 7, low = bytes & ~top;

@@ -1,200 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* File operations of a Windows machine: how many, how much, how long, how many failed, by process and by file.
  *
- * Events: Microsoft-Windows-Kernel-File and the classic kernel classes FileIo and DiskIo, of every version. An operation
- * begins with its own event and ends with OperationEnd, which has its status and how much was moved; the request's address
- * (Irp) is in both. Names are told when a file is opened, and by NameCreate (Name, FileCreate), by file object or file key.
+ * Events: Microsoft-Windows-Kernel-File and the classic kernel classes FileIo and DiskIo, of every version. An
+ * operation begins with its own event and ends with OperationEnd, which has its status and how much was moved; the
+ * request's address (Irp) is in both. Names are told when a file is opened, and by NameCreate (Name, FileCreate), by
+ * file object or file key.
  */
-#include "tracerd_etw_names.h"
-
-#define FILE 48
-#define PATH 112
-#define LATENCY_SLOTS 40		/* 2^40 ns: 18 minutes; longer ones share the last slot */
-#define NO_LATENCY (~0ull)
-
-#define FILE_IRP ETW_FIELD("Irp")
-#define FILE_OBJECT ETW_FIELD("FileObject")
-#define FILE_KEY ETW_FIELD("FileKey")
-#define FILE_SIZE ETW_FIELD("IOSize")
-#define FILE_THREAD ETW_FIELD("IssuingThreadId")
-#define FILE_NAME ETW_FIELD("FileName")
-#define FILE_PATH ETW_FIELD("FilePath")
-#define FILE_INFORMATION ETW_FIELD("ExtraInformation")
-#define FILE_STATUS ETW_FIELD("Status")
-
-#define FILEIO_IRP ETW_FIELD("IrpPtr")
-#define FILEIO_SIZE ETW_FIELD("IoSize")
-#define FILEIO_THREAD ETW_FIELD("TTID")
-#define FILEIO_OPEN_PATH ETW_FIELD("OpenPath")
-#define FILEIO_INFORMATION ETW_FIELD("ExtraInfo")
-#define FILEIO_STATUS ETW_FIELD("NtStatus")
-
-#define DISK_SIZE ETW_FIELD("TransferSize")
-
-#define THREAD_ID ETW_FIELD("TThreadId")
-#define THREAD_PROCESS ETW_FIELD("ProcessId")
-
-enum { THREAD_END = 2 };
-
-enum operation {
-	none, open, create_new, cleanup, close, read, write, set_information, delete, rename, link, list, watch, flush,
-	query_information, control, security, attributes, disk_read, disk_write, disk_flush,
-};
-
-/* Of the manifest provider, by event id. */
-enum {
-	NAME_CREATE = 10, NAME_DELETE = 11, CREATE = 12, OPERATION_END = 24, DELETE_PATH = 26, SET_LINK_PATH = 28,
-	CREATE_NEW_FILE = 30, IDS = 64,
-};
-const u8 operations_by_id[IDS] = {
-	[12] = open, [13] = cleanup, [14] = close, [15] = read, [16] = write, [17] = set_information, [18] = delete,
-	[19] = rename, [20] = list, [21] = flush, [22] = query_information, [23] = control, [25] = watch, [26] = delete,
-	[27] = rename, [28] = link, [29] = rename, [30] = create_new, [31] = security, [32] = security, [33] = attributes,
-	[34] = attributes,
-};
-
-/* Of the classic class FileIo, by opcode. */
-enum {
-	CLASSIC_NAME = 0, CLASSIC_FILE_CREATE = 32, CLASSIC_FILE_DELETE = 35, CLASSIC_FILE_RUNDOWN = 36, CLASSIC_CREATE = 64,
-	CLASSIC_OPERATION_END = 76, CLASSIC_DELETE_PATH = 79, CLASSIC_SET_LINK_PATH = 81, CLASSIC_FIRST = 64,
-	CLASSIC_OPCODES = 32,
-};
-const u8 operations_by_opcode[CLASSIC_OPCODES] = {
-	[0] = open, [1] = cleanup, [2] = close, [3] = read, [4] = write, [5] = set_information, [6] = delete, [7] = rename,
-	[8] = list, [9] = flush, [10] = query_information, [11] = control, [13] = watch, [15] = delete, [16] = rename,
-	[17] = link,
-};
-
-/* Of the classic class DiskIo: what is asked, and when it is done. */
-enum {
-	DISK_READ = 10, DISK_WRITE = 11, DISK_READ_INIT = 12, DISK_WRITE_INIT = 13, DISK_FLUSH = 14, DISK_FLUSH_INIT = 15,
-};
-const u8 operations_of_disk[] = { disk_read, disk_write, disk_read, disk_write, disk_flush, disk_flush };
-
-struct operation_key {
-	s32 pid;			/* -1: not known */
-	u32 life;			/* which process of that id: they are used again */
-	enum operation operation;
-	u32 reserved;
-};
-
-struct operations {
-	u64 count;			/* begun */
-	u64 errors;			/* ended with an NTSTATUS of severity "error" */
-	u64 bytes;			/* moved, as the ends say */
-	u64 asked_bytes;
-	u64 total_ns;			/* of those that were seen to begin and to end */
-	char process[ETW_NAME];
-	u32 latency[LATENCY_SLOTS];
-};
-
-struct error_key {
-	s32 pid;
-	u32 life;
-	enum operation operation;
-	u32 status;
-};
-
-struct errors {
-	u64 count;
-	char process[ETW_NAME];
-};
-
-struct file_name {
-	char file[FILE];		/* behind the last backslash */
-	char path[PATH];		/* all of it, as far as there is room */
-};
-
-struct file {
-	u64 opens;
-	u64 reads;
-	u64 writes;
-	u64 read_bytes;
-	u64 written_bytes;
-	u64 errors;
-	u64 total_ns;
-};
-
-/* An operation that has begun. A request may go down to the disk as the same one, hence `disk`. */
-struct request_key {
-	u64 irp;
-	u64 disk;
-};
-
-struct request {
-	u64 begin_ns;
-	u64 object;
-	u64 file_key;
-	u64 asked;
-	struct operation_key key;
-	u32 by_path;			/* told by an event that is told beside the operation's own */
-	u32 reserved;
-};
-
-struct totals {
-	u64 begins;
-	u64 ends;			/* of operations that were seen to begin */
-	u64 open;			/* begun and not ended */
-	u64 unmatched_begins;		/* their request began anew before an end was seen */
-	u64 unmatched_ends;		/* of operations that were not seen to begin */
-	u64 unnamed;			/* reads and writes of files whose name was not told, or found no room */
-	u64 unreadable;			/* events of a version that is not known, or cut short */
-	u64 refused;			/* what found no room in a table */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct operation_key);
-	__type(value, struct operations);
-} operations SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct error_key);
-	__type(value, struct errors);
-} errors SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct file_name);
-	__type(value, struct file);
-} files SEC(".maps");
-
-/* By file object and by file key: addresses of things that are there at the same time. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 32768);
-	__type(key, u64);
-	__type(value, struct file_name);
-} file_names SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct request_key);
-	__type(value, struct request);
-} requests SEC(".maps");
-
-/* Whose a thread is: where events name no process, they name the thread. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 32768);
-	__type(key, u32);
-	__type(value, u32);
-} threads SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct totals);
-} totals SEC(".maps");
-
-const struct operations no_operations = {};
-const struct file no_file = {};
+#include "etw_files.h"
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */
 
@@ -328,7 +140,8 @@ static ALWAYS_INLINE bool is_error(u32 status)
 static ALWAYS_INLINE void count_error(const struct request *request, u32 status, struct totals *sum)
 {
 	struct error_key key = {
-		.pid = request->key.pid, .life = request->key.life, .operation = request->key.operation, .status = status
+		.pid = request->key.pid, .life = request->key.life, .operation = request->key.operation,
+		.status = status,
 	};
 	struct errors one = { .count = 1 };
 	struct errors *found = bpf_map_lookup_elem(&errors, &key);
@@ -409,6 +222,14 @@ static ALWAYS_INLINE int unreadable(struct totals *sum)
 
 /* ---- Microsoft-Windows-Kernel-File ------------------------------------------------------------------------------- */
 
+static ALWAYS_INLINE bool is_other(u32 teller, struct totals *sum)
+{
+	bool other = sum->teller && sum->teller != teller;
+
+	sum->told_twice += other;
+	return other;
+}
+
 static ALWAYS_INLINE int end_of(struct etw_context *ctx, u32 irp_field, u32 status, u32 information, struct totals *sum)
 {
 	u64 irp, code;
@@ -431,7 +252,7 @@ int on_file(struct etw_context *ctx)
 	if (!sum || id >= IDS)
 		return 0;
 	if (id == OPERATION_END)
-		return end_of(ctx, FILE_IRP, FILE_STATUS, FILE_INFORMATION, sum);
+		return is_other(MANIFEST, sum) ? 0 : end_of(ctx, FILE_IRP, FILE_STATUS, FILE_INFORMATION, sum);
 	if (id == NAME_CREATE || id == NAME_DELETE) {
 		if (bpf_etw_field_number(ctx, FILE_KEY, &object, sizeof(object)))
 			return unreadable(sum);
@@ -442,11 +263,12 @@ int on_file(struct etw_context *ctx)
 		return 0;
 	}
 	request.key.operation = operations_by_id[id];
-	if (!request.key.operation)
+	if (!request.key.operation || is_other(MANIFEST, sum))
 		return 0;
 	if (bpf_etw_field_number(ctx, FILE_IRP, &irp, sizeof(irp)) ||
 	    bpf_etw_field_number(ctx, FILE_OBJECT, &object, sizeof(object)))
 		return unreadable(sum);
+	sum->teller = MANIFEST;
 	request.object = object;
 	request.file_key = ev_field_u64(ctx, FILE_KEY);
 	request.asked = ev_field_u64(ctx, FILE_SIZE);
@@ -488,18 +310,19 @@ int on_file_io(struct etw_context *ctx)
 	if (!sum)
 		return 0;
 	if (opcode == CLASSIC_OPERATION_END)
-		return end_of(ctx, FILEIO_IRP, FILEIO_STATUS, FILEIO_INFORMATION, sum);
+		return is_other(CLASSIC, sum) ? 0 : end_of(ctx, FILEIO_IRP, FILEIO_STATUS, FILEIO_INFORMATION, sum);
 	if (opcode == CLASSIC_NAME || opcode == CLASSIC_FILE_CREATE || opcode == CLASSIC_FILE_DELETE ||
 	    opcode == CLASSIC_FILE_RUNDOWN)
 		return classic_name(ctx, opcode, sum);
 	if (place >= CLASSIC_OPCODES)
 		return 0;
 	request.key.operation = operations_by_opcode[place];
-	if (!request.key.operation)
+	if (!request.key.operation || is_other(CLASSIC, sum))
 		return 0;
 	if (bpf_etw_field_number(ctx, FILEIO_IRP, &irp, sizeof(irp)) ||
 	    bpf_etw_field_number(ctx, FILE_OBJECT, &object, sizeof(object)))
 		return unreadable(sum);
+	sum->teller = CLASSIC;
 	request.object = object;
 	request.file_key = ev_field_u64(ctx, FILE_KEY);
 	request.asked = ev_field_u64(ctx, FILEIO_SIZE);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Bytes, connections and retransmissions of a Windows machine, per process, remote address and port.
  *
- * Events: Microsoft-Windows-Kernel-Network (TCP 10 to 34, UDP 42 to 59) and the classic kernel classes TcpIp and UdpIp, IPv4
- * and IPv6. All have the process in their payload: the header names whatever thread happened to run.
+ * Events: Microsoft-Windows-Kernel-Network (TCP 10 to 34, UDP 42 to 59) and the classic kernel classes TcpIp and UdpIp,
+ * IPv4 and IPv6. All have the process in their payload: the header names whatever thread happened to run.
  */
 #include "tracerd_etw_names.h"
 
@@ -21,6 +21,9 @@ enum {
 	SEND = 10, RECEIVE = 11, CONNECT = 12, DISCONNECT = 13, RETRANSMIT = 14, ACCEPT = 15, RECONNECT = 16, FAIL = 17,
 	COPY = 18,
 };
+
+/* The manifest provider and the classic classes tell the same. Where a session has both, the first that comes is taken. */
+enum teller { MANIFEST = 1, CLASSIC = 2 };
 
 struct peer_key {
 	u32 pid;
@@ -60,6 +63,8 @@ struct totals {
 	u64 failures;			/* connection attempts that failed; nothing tells whose */
 	u64 unreadable;			/* events of a version that is not known, or cut short */
 	u64 refused;			/* events of peers that found no room in the table: in the bytes above only */
+	u64 told_twice;			/* events of the teller that is not taken */
+	u64 teller;			/* enum teller; 0: none yet */
 };
 
 struct {
@@ -142,7 +147,15 @@ static ALWAYS_INLINE void count(struct peer *peer, u32 action, u64 bytes)
 	peer->retransmitted_bytes += action == RETRANSMIT ? bytes : 0;
 }
 
-static ALWAYS_INLINE int note(struct etw_context *ctx, u32 protocol, u32 action)
+static ALWAYS_INLINE bool is_other(u32 teller, struct totals *sum)
+{
+	bool other = sum->teller && sum->teller != teller;
+
+	sum->told_twice += other;
+	return other;
+}
+
+static ALWAYS_INLINE int note(struct etw_context *ctx, u32 teller, u32 protocol, u32 action)
 {
 	u32 zero = 0;
 	struct totals *sum = bpf_map_lookup_elem(&totals, &zero);
@@ -152,12 +165,15 @@ static ALWAYS_INLINE int note(struct etw_context *ctx, u32 protocol, u32 action)
 
 	if (!sum || action < SEND || action >= COPY)	/* what is copied was received before */
 		return 0;
+	if (is_other(teller, sum))
+		return 0;
 	if (action == FAIL)
 		return note_failure(ctx, protocol, sum);
 	if (bpf_etw_field_number(ctx, NETWORK_SIZE, &bytes, sizeof(bytes)) || !find_remote(ctx, action, &key)) {
 		sum->unreadable++;
 		return 0;
 	}
+	sum->teller = teller;
 	sum->sent_bytes += action == SEND ? bytes : 0;
 	sum->received_bytes += action == RECEIVE ? bytes : 0;
 	peer = peer_of(&key);
@@ -182,19 +198,19 @@ int on_network(struct etw_context *ctx)
 {
 	u32 id = ctx->id;
 
-	return id >= 42 ? note(ctx, UDP, without_family(id - 32)) : note(ctx, TCP, without_family(id));
+	return note(ctx, MANIFEST, id >= 42 ? UDP : TCP, without_family(id >= 42 ? id - 32 : id));
 }
 
 SEC("etw-kernel/TcpIp")
 int on_tcp(struct etw_context *ctx)
 {
-	return note(ctx, TCP, without_family(ctx->opcode));
+	return note(ctx, CLASSIC, TCP, without_family(ctx->opcode));
 }
 
 SEC("etw-kernel/UdpIp")
 int on_udp(struct etw_context *ctx)
 {
-	return note(ctx, UDP, without_family(ctx->opcode));
+	return note(ctx, CLASSIC, UDP, without_family(ctx->opcode));
 }
 
 char _license[] SEC("license") = "MIT";

@@ -2,8 +2,8 @@
 /* Processes of a Windows machine: what ran, who started it, with which command line, how long it lived, how it ended.
  *
  * Events: the provider Microsoft-Windows-Kernel-Process (ProcessStart 1, ProcessStop 2, ProcessRundown 15) and the
- * classic kernel class Process (Start, End, DCStart, DCEnd), which has command line and user. Fields are found by name, so
- * every version is read that has them. Where a recording has both, what tells of the same start or end is told once.
+ * classic kernel class Process (Start, End, DCStart, DCEnd), which has command line and user. Fields are found by name,
+ * so every version is read that has them. Where a recording has both, what both tell of a start or an end counts once.
  */
 #include "tracerd_etw.h"
 

@@ -21,6 +21,7 @@ def tables_of(probe: str, recording: Path, engine: Engine = "interpreter") -> Ta
         assert session.wait(60)
         snapshot = session.stop()
         assert {row.missing for row in snapshot.ledger.values()} == {0}
+        assert {row.failed for row in snapshot.ledger.values()} == {0}
         return {view.name: table.rows() for view, table in session.tables(snapshot)}
 
 

@@ -175,6 +175,30 @@ def test_what_is_told_twice_of_one_request_is_one_operation(tmp_path: Path) -> N
     assert totals(tables) == {"begins": 3, "ends": 3}
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_both_providers_tell_is_one_operation(tmp_path: Path, first: int) -> None:
+    """A session may have both, of the same requests; whose operation comes first is taken. Names are taken of both."""
+    with Recording(tmp_path / "made.etl") as made:
+        made.kernel(0, "Thread", "Start", 3, TThreadId=77, ProcessId=20)
+        made.kernel(1, "FileIo", "Name", 2, FileObject=0xF0, FileName=FOLDER + "d.doc")
+        for number in range(4):
+            irp, tick = number // 2, 10 * number
+            asked = {"FileObject": 0xA0, "FileKey": 0xF0}
+            if number % 2 == first:
+                made.event(tick + 2, FILE, "Read", 1, pid=20, Irp=irp, IOSize=5, **asked)
+                made.event(tick + 7, FILE, "OperationEnd", Irp=irp, ExtraInformation=5)
+            else:
+                made.kernel(tick + 2, "FileIo", "Read", 3, IrpPtr=irp, TTID=77, IoSize=5, **asked)
+                made.kernel(tick + 7, "FileIo", "OperationEnd", 3, IrpPtr=irp, ExtraInfo=5)
+    tables = tables_of("etw_files", made.path)
+    moved = {"bytes": 10, "asked_bytes": 10}
+    assert rows(tables, "operations", "pid", "process", "operation") == {
+        (20, "", "read"): {"count": 2, **moved, **timed(5, 5)}
+    }
+    assert [row["read_bytes"] for row in tables["files"]] == [10]
+    assert totals(tables) == {"begins": 2, "ends": 2, "told_twice": 4}
+
+
 def test_begins_and_ends_without_each_other_are_counted(tmp_path: Path) -> None:
     """A recording that begins late, an end that is missing, and operations that are still open."""
     with Recording(tmp_path / "made.etl") as made:

@@ -66,7 +66,7 @@ def test_every_event_of_the_manifest_provider_is_counted(tmp_path: Path, engine:
     }
     totals = tables_of("etw_network", made.path, engine)["totals"]
     assert totals == [
-        {"received_bytes": 3000, "sent_bytes": 281, "failures": 0, "unreadable": 0, "refused": 0}
+        {"received_bytes": 3000, "sent_bytes": 281, "failures": 0, "unreadable": 0, "refused": 0, "told_twice": 0}
     ]
 
 
@@ -76,9 +76,8 @@ def test_the_remote_end_of_a_datagram_that_is_received_is_its_source(tmp_path: P
     with Recording(tmp_path / "made.etl") as made:
         made.event(1, NETWORK, "UdpRecvIPv4", PID=44, size=200, **back)
         made.event(2, NETWORK, "TcpRecvIPv4", PID=44, size=300, **WEB)
-        made.kernel(3, "UdpIp", "RecvIPV4", 2, PID=44, size=7, **back)
     assert peers(made.path) == {
-        (44, "", "192.0.2.53", 53, "udp"): {"received_bytes": 207, "receives": 2},
+        (44, "", "192.0.2.53", 53, "udp"): {"received_bytes": 200, "receives": 1},
         (44, "", THEIRS, 443, "tcp"): {"received_bytes": 300, "receives": 1},
     }
 
@@ -109,12 +108,35 @@ def test_failed_attempts_are_counted_by_code(tmp_path: Path) -> None:
         for tick, code in enumerate((5, 5, 7)):
             made.event(tick, NETWORK, "TcpFail", Proto=2, FailureCode=code)
         made.event(9, NETWORK, "UdpFail", Proto=2, FailureCode=5)
-        made.kernel(10, "TcpIp", "Fail", 2, Proto=2, FailureCode=7)
     tables = tables_of("etw_network", made.path)
     assert {(row["protocol"], row["code"]): row["count"] for row in tables["failures"]} == {
-        ("tcp", 5): 2, ("tcp", 7): 2, ("udp", 5): 1
+        ("tcp", 5): 2, ("tcp", 7): 1, ("udp", 5): 1
     }
-    assert tables["totals"][0]["failures"] == 5
+    assert tables["totals"][0]["failures"] == 4
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_both_providers_tell_is_counted_once(tmp_path: Path, first: int) -> None:
+    """A session may have both; whose event comes first is taken."""
+    with Recording(tmp_path / "made.etl") as made:
+        for number in range(4):
+            if number % 2 == first:
+                made.event(number, NETWORK, "TcpSendIPv4", PID=44, size=5, **WEB)
+            else:
+                made.kernel(number, "TcpIp", "SendIPV4", 2, PID=44, size=5, **WEB)
+    tables = tables_of("etw_network", made.path)
+    assert [row["sent_bytes"] for row in tables["peers"]] == [10]
+    assert (tables["totals"][0]["sent_bytes"], tables["totals"][0]["told_twice"]) == (10, 2)
+
+
+def test_datagrams_and_failures_of_the_classic_classes_are_read_alike(tmp_path: Path) -> None:
+    """Their source is the remote end, too."""
+    with Recording(tmp_path / "made.etl") as made:
+        made.kernel(3, "UdpIp", "RecvIPV4", 2, PID=44, size=7, **between("192.0.2.53", 53, OURS, 50002))
+        made.kernel(10, "TcpIp", "Fail", 2, Proto=2, FailureCode=7)
+    tables = tables_of("etw_network", made.path)
+    assert [(row["remote"], row["received_bytes"]) for row in tables["peers"]] == [("192.0.2.53", 7)]
+    assert tables["failures"] == [{"protocol": "tcp", "code": 7, "count": 1}]
 
 
 def test_a_pid_that_is_used_again_is_another_row(tmp_path: Path) -> None:

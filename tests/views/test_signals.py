@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.exporters.mapping.maps import Map, Ring, named
+from tracerd.btf.types import Btf, Enum, Int, Void
+from tracerd.elf.spec import MapSpec
 from tracerd.errors import ConfigError
 from tracerd.signals import BucketSpec, LogSpec, MetricSpec, RecordSpec, Signals, SpanSpec
 from tracerd.views.signals import Resolved, resolve
@@ -44,6 +46,18 @@ def test_the_only_value_need_not_be_named() -> None:
     assert found.value == "value.n"
 
 
+def test_an_enumeration_reads_as_its_names_in_c() -> None:
+    """With `values` as what they make of a name; numbers without a name stay."""
+    operation = Enum("op", 4, False, (("read", 1), ("pread", 1), ("write", 2)))
+    btf = Btf((Void(), operation, Int("u64", 8, False, False, False)))
+    ops = MapSpec("m", 1, 4, 8, 16, key_type=1, value_type=2)
+    spec = replace(COUNT, value="value", attributes=(named("key", "op", decode=("enum",), values=(("write", "put"),)),))
+    (found,) = resolve(Signals((spec,)), [ops], [], btf).signals.metrics
+    (attribute,) = found.attributes
+    assert (attribute.decode, attribute.allow_unknown) == ((), True)
+    assert dict(attribute.values) == {"1": "read", "2": "put"}
+
+
 def test_slots_are_counted_from_the_array() -> None:
     """How many there are is known from the field's type."""
     spec = replace(COUNT, kind="histogram", value="slots", buckets=BucketSpec("log2"))
@@ -62,6 +76,7 @@ def test_slots_are_counted_from_the_array() -> None:
         ({"value": "comm"}, "is no number"),
         ({"value": "slots"}, "is no number"),
         ({"attributes": (named("pid", "p", decode=("hexx",)),)}, "decode = 'hexx': unknown; valid: "),
+        ({"attributes": (named("pid", "p", decode=("enum",)),)}, "decode = 'enum': key.pid is no enumeration in C"),
         ({"attributes": (named("pid", "p"), named("comm", "p"))}, "attribute 'p': is there twice"),
         ({"attributes": (named("pid", "p"),), "constants": (("p", 1),)}, "attribute 'p': is there twice"),
         ({"kind": "histogram", "buckets": BucketSpec("log2")}, "is no array of numbers"),
