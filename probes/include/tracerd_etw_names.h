@@ -1,6 +1,6 @@
 /* Names of a Windows machine's processes, for programs about something else that only has their ids.
  * Attach `on_process` to  etw:Microsoft-Windows-Kernel-Process:ProcessStart and :ProcessRundown  and to
- * etw-kernel:Process:Start, :DCStart and :DCEnd.  What was seen before a process's name has none. */
+ * etw-kernel:Process:Start and :DCStart.  What a program counts before it hears of a process has no name. */
 #ifndef TRACERD_ETW_NAMES_H
 #define TRACERD_ETW_NAMES_H
 
