@@ -57,16 +57,18 @@ class _Sample:
 
 
 def recorded(path: Path, repetitions: int = 5) -> list[Row]:
-    """Measure a recording: the walk alone, and the walk with a program that counts every event by provider and id.
+    """Measure a recording: the walk alone, with a program that counts every event by provider and id, and with one that
+    asks for two fields of every event.
 
     Raises:
         SourceError: the recording cannot be read.
     """
-    walks, runs = [], []
+    walks, runs, asks = [], [], []
     for _ in range(repetitions):
         walks.append(_walk(path))
-        runs.append(_run(path))
-    return [_row("etl walk", walks), _row("etl program", runs)]
+        runs.append(_run(path, "etw_count"))
+        asks.append(_run(path, "etw_fields"))
+    return [_row("etl walk", walks), _row("etl program", runs), _row("etl fields", asks)]
 
 
 def render(rows: Sequence[Row]) -> str:
@@ -96,10 +98,10 @@ def _walk(path: Path) -> _Sample:
     return _Sample(counts.events, counts.lost + counts.bad_buffers, ended - began, core, ended - opened)
 
 
-def _run(path: Path) -> _Sample:
+def _run(path: Path, program: str) -> _Sample:
     opened = time.perf_counter()
     with Session(Settings(recording=path, wait_for_code=True)) as session:
-        session.add(Probe("etw_count", PROGRAMS / "etw_count.bpf.o", "auto", (("on_event", f"etl:{path}"),), ()))
+        session.add(Probe(program, PROGRAMS / f"{program}.bpf.o", "auto", (("on_event", f"etl:{path}"),), ()))
         session.start()
         began = time.perf_counter()
         session.wait(_WAIT_SECONDS)

@@ -63,3 +63,16 @@ struct tr_etw_look tr_etw_find_schema(const struct tr_etw_finder *finder, const 
     }
     return look;
 }
+
+const struct tr_etw_schema *tr_etw_schema_of(const struct tr_etw_finder *finder, const struct tr_etw_context *context,
+                                             const struct tr_etw_key *key, const struct tr_etw_described *described)
+{
+    struct tr_etw_schema_key of = schema_key(context, key);
+    const struct tr_etw_schema *known = NULL;
+
+    if (!described || !described->schema)
+        known = tr_etw_schemas_exact(finder->schemas, &of);
+    if (!known)
+        known = tr_etw_find_schema(finder, context, key, described).schema;
+    return known && !known->bad ? known : NULL;
+}

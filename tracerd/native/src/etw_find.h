@@ -20,4 +20,8 @@ void tr_etw_finder_release(struct tr_etw_finder *finder);
 struct tr_etw_look tr_etw_find_schema(const struct tr_etw_finder *finder, const struct tr_etw_context *context,
                                       const struct tr_etw_key *key, const struct tr_etw_described *described);
 
+/* The same, but only the schema, in the shortest way; NULL where there is none or it makes no sense. */
+const struct tr_etw_schema *tr_etw_schema_of(const struct tr_etw_finder *finder, const struct tr_etw_context *context,
+                                             const struct tr_etw_key *key, const struct tr_etw_described *described);
+
 #endif

@@ -33,12 +33,11 @@ void tr_etw_reader_counts(const struct tr_etw_reader *reader, struct tr_etw_read
 static void settle(struct tr_etw_reader *reader)
 {
     const struct tr_etw_context *context = reader->context;
-    struct tr_etw_look look = tr_etw_find_schema(&reader->finder, context, &reader->key, reader->described);
     uint32_t bytes = context->data_end > context->data ? (uint32_t)(context->data_end - context->data) : 0;
 
     reader->settled = true;
     reader->cut = false;
-    reader->schema = look.known == TR_ETW_KNOWN ? look.schema : NULL;
+    reader->schema = tr_etw_schema_of(&reader->finder, context, &reader->key, reader->described);
     reader->counts.events++;
     reader->counts.unknown += !reader->schema;
     reader->next = 0;

@@ -175,6 +175,14 @@ int32_t tr_etw_schemas_get(const struct tr_etw_schemas *schemas, const struct tr
     return 0;
 }
 
+const struct tr_etw_schema *tr_etw_schemas_exact(const struct tr_etw_schemas *schemas,
+                                                 const struct tr_etw_schema_key *key)
+{
+    const struct entry *entry = &schemas->entries[slot_of(schemas, key, VERSION)];
+
+    return entry->schema;
+}
+
 struct tr_etw_look tr_etw_schemas_find(const struct tr_etw_schemas *schemas, const struct tr_etw_schema_key *key)
 {
     const struct entry *provider = find(schemas, key, PROVIDER), *version;

@@ -59,6 +59,10 @@ struct tr_etw_look {
     enum tr_etw_known known;
 };
 
+/* The schema of exactly that key, or NULL. */
+const struct tr_etw_schema *tr_etw_schemas_exact(const struct tr_etw_schemas *schemas,
+                                                 const struct tr_etw_schema_key *key);
+
 struct tr_etw_look tr_etw_schemas_find(const struct tr_etw_schemas *schemas, const struct tr_etw_schema_key *key);
 
 /* Read a description (EVENT_SCHEMA_TL); `fields` has room for TR_ETW_MAX_FIELDS. One that makes no sense gives a schema

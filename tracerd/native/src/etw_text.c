@@ -231,17 +231,40 @@ void tr_text_utf8(struct tr_text *text, const uint8_t *data, uint32_t bytes)
 static bool is_high(uint32_t unit) { return unit >= 0xd800 && unit <= 0xdbff; }
 static bool is_low(uint32_t unit) { return unit >= 0xdc00 && unit <= 0xdfff; }
 
+/* The same of UTF-16. Returns the characters put. */
+static uint32_t put_plain_run(struct tr_text *text, const uint8_t *data, uint32_t units)
+{
+    char run[64];
+    size_t room = text->limit - text->used;
+    uint32_t at = 0, most = units < sizeof run ? units : (uint32_t)sizeof run;
+
+    for (; at < most && at < room; at++) {
+        uint32_t c = tr_u16(data + 2 * (size_t)at);
+
+        if (c >= 0x7f || (!text->bare && needs_escape(c)))
+            break;
+        run[at] = (char)c;
+    }
+    tr_text_put(text, run, at);
+    return at;
+}
+
 void tr_text_utf16(struct tr_text *text, const uint8_t *data, uint32_t bytes)
 {
-    uint32_t units = bytes / 2;
+    uint32_t units = bytes / 2, i = 0;
 
     while (units && !tr_u16(data + 2 * (size_t)(units - 1)))
         units--;
     quote(text);
-    for (uint32_t i = 0; i < units && !text->failed; i++) {
-        uint32_t c = tr_u16(data + 2 * (size_t)i);
-        uint32_t low = i + 1 < units ? tr_u16(data + 2 * (size_t)(i + 1)) : 0;
+    while (i < units && !text->failed) {
+        uint32_t run = put_plain_run(text, data + 2 * (size_t)i, units - i), c, low;
 
+        i += run;
+        if (run)
+            continue;
+        c = tr_u16(data + 2 * (size_t)i);
+        low = i + 1 < units ? tr_u16(data + 2 * (size_t)(i + 1)) : 0;
+        i++;
         if (is_high(c) && is_low(low)) {
             c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
             i++;

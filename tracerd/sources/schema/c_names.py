@@ -10,7 +10,13 @@ BY_NAME = 0x80000000
 """Set in a field's number that is made of its name; below 1024 a number is a place in the event's schema
 (TR_ETW_BY_NAME, native/border/etw_layouts.h)."""
 
-_KEYWORDS = ["auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "bool", "true", "false", "asm", "typeof", "s8", "s16", "s32", "s64", "u8", "u16", "u32", "u64"]
+_KEYWORDS = frozenset((
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum",
+    "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return",
+    "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void",
+    "volatile", "while", "bool", "true", "false", "asm", "typeof", "s8", "s16", "s32", "s64", "u8", "u16",
+    "u32", "u64",
+))
 """Words that no member of a struct may have: of C, and types of tracerd.bpf.h."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
