@@ -12,6 +12,8 @@
 #define COMMAND_LINE 256
 #define DLL 32
 
+#define RUNDOWN_FIRST_BYTE 0x1c		/* of a669021c-…; the runtime's provider is e13c0d23-… */
+
 #define GC_COUNT ETW_FIELD("Count")
 #define GC_DEPTH ETW_FIELD("Depth")
 #define GC_REASON ETW_FIELD("Reason")
@@ -215,20 +217,20 @@ static ALWAYS_INLINE void count_unmatched(struct runtime *runtime)
 static ALWAYS_INLINE void name_from_command_line(char *to, const char *line)
 {
 	char end = line[0] == '"' ? '"' : ' ';
-	u32 start = line[0] == '"';
+	u32 start = line[0] == '"', at;
 
 #pragma clang loop unroll(disable)
-	for (u32 i = start;; i++) {
-		ETW_KEEP(i);
-		if (i >= COMMAND_LINE || !line[i] || line[i] == end)
+	for (at = start;; at++) {
+		ETW_KEEP(at);
+		if (at >= COMMAND_LINE || !line[at] || line[at] == end)
 			break;
-		if (line[i] == '\\' || line[i] == '/')
-			start = i + 1;
+		if (line[at] == '\\' || line[at] == '/')
+			start = at + 1;
 	}
+	if (at >= COMMAND_LINE - 1)
+		return;				/* cut: the file name may be behind it */
 #pragma clang loop unroll(disable)
 	for (u32 i = 0;; i++) {
-		u32 at;
-
 		ETW_KEEP(i);
 		if (i >= PROCESS_NAME - 1)
 			break;
@@ -252,36 +254,34 @@ static ALWAYS_INLINE void name_runtime(struct etw_context *ctx, struct runtime *
 	name_from_command_line(runtime->name, line);
 }
 
-/* Before anything else of a runtime: one that is known already was another, whose process's end was not told. */
+/* A runtime that starts where one is known that did so, too, is another: its process's end was not told. */
+static ALWAYS_INLINE void begin_anew(struct runtime_key *key)
+{
+	const struct runtime *known = bpf_map_lookup_elem(&runtimes, key);
+	u32 again = key->restarts + 1;
+
+	if (!known || !known->announced)
+		return;
+	key->restarts = 0;
+	bpf_map_update_elem(&restarts, key, &again, BPF_ANY);
+	key->restarts = again;
+}
+
+/* Of the runtime itself, before anything else; of the rundown provider, that it ran when the recording began, or ended. */
 SEC("etw/Microsoft-Windows-DotNETRuntime/RuntimeInformationStart")
-int on_runtime_start(struct etw_context *ctx)
+int on_runtime(struct etw_context *ctx)
 {
 	struct runtime_key key = key_of(ctx);
-	struct runtime *runtime = bpf_map_lookup_elem(&runtimes, &key);
-	u32 again = key.restarts + 1;
+	bool starts = ctx->provider[0] != RUNDOWN_FIRST_BYTE;
+	struct runtime *runtime;
 
-	if (runtime && runtime->announced) {
-		key.restarts = 0;
-		bpf_map_update_elem(&restarts, &key, &again, BPF_ANY);
-		key.restarts = again;
-	}
+	if (starts)
+		begin_anew(&key);
 	runtime = runtime_of(&key);
 	if (!runtime)
 		return 0;
-	runtime->announced = 1;
+	runtime->announced |= starts;
 	name_runtime(ctx, runtime);
-	return 0;
-}
-
-/* Runtimes that ran when the recording began, or ended. */
-SEC("etw/Microsoft-Windows-DotNETRuntimeRundown/RuntimeInformationDCStart")
-int on_runtime_rundown(struct etw_context *ctx)
-{
-	struct runtime_key key = key_of(ctx);
-	struct runtime *runtime = runtime_of(&key);
-
-	if (runtime)
-		name_runtime(ctx, runtime);
 	return 0;
 }
 

@@ -389,7 +389,7 @@ int on_run(struct etw_context *ctx)
 	struct running first = { .started_ns = bpf_ktime_get_ns(), .depth = 1 }, *known;
 	struct process *process;
 
-	if (ev_field_text(ctx, BLOCK_ID, key.id, ID) < 0)
+	if (ev_field_text(ctx, BLOCK_ID, key.id, ID) <= 1)
 		return unreadable();
 	process = process_of(ctx);
 	if (process)
@@ -410,7 +410,7 @@ int on_ran(struct etw_context *ctx)
 	struct process *process;
 	u64 elapsed;
 
-	if (ev_field_text(ctx, BLOCK_ID, key.id, ID) < 0)
+	if (ev_field_text(ctx, BLOCK_ID, key.id, ID) <= 1)
 		return unreadable();
 	known = bpf_map_lookup_elem(&running, &key);
 	if (!known)
