@@ -2,7 +2,7 @@
 
     python docs/grafana/make.py [FOLDER]
 
-What is on them is in `panels.py`; here it becomes Grafana's JSON. The same panels give the same bytes.
+What is on them is in `panels*.py`; here it becomes Grafana's JSON. The same panels give the same bytes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from panels import DASHBOARDS, Dashboard, Panel
+from panels_windows import WINDOWS
 
 SCHEMA_VERSION = 41                  # Grafana 12; later ones migrate it when they load it
 COLUMNS = 24
@@ -163,7 +164,7 @@ def dashboard_json(dashboard: Dashboard) -> Json:
 
 def main(folder: Path) -> None:
     """Write all dashboards into a folder."""
-    for dashboard in DASHBOARDS:
+    for dashboard in (*DASHBOARDS, *WINDOWS):
         text = json.dumps(dashboard_json(dashboard), indent=2, ensure_ascii=False)
         (folder / f"{dashboard.name}.json").write_text(f"{text}\n", encoding="utf-8")
 
