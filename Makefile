@@ -60,7 +60,7 @@ PROBE_FLAGS := -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Wno-unused-function -W
 OBJECTS     := $(patsubst %.bpf.c,%.bpf.o,$(wildcard probes/*/*.bpf.c tracerd/bench/programs/*.bpf.c tests/cli/objects/*.bpf.c tests/runtime/objects/*.bpf.c tests/sources/objects/*.bpf.c tests/daemon/objects/*.bpf.c tests/e2e/objects/*.bpf.c))
 
 probes: $(OBJECTS)
-%.bpf.o: %.bpf.c $(wildcard probes/include/*.h)
+%.bpf.o: %.bpf.c $(wildcard probes/*/*.h)
 	$(CLANG) $(PROBE_FLAGS) -c $< -o $@
 	$(LLVM_STRIP) -g $@
 

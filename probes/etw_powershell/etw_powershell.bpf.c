@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* PowerShell on Windows: script blocks as they are compiled and run, commands, by process and user.
  *
- * Events: Microsoft-Windows-PowerShell. A script block (4104) may come in several parts; they are put together to one block
- * with its size and the begin of its text. PowerShell itself logs a block at level Warning if it finds it suspicious.
- * Commands (4103, 7937) say whose they are in a text of lines, ContextInfo, that is read from its end: what is before is
- * a command line and may hold anything. */
-#include "tracerd_etw_process.h"
-
-#define USER 48
-#define PATH 128
-#define COMMAND 64
-#define TYPE 24
-#define TEXT 512
-#define ID 40				/* of a GUID: 36 characters */
-#define RUN_SLOTS 40			/* 2^40 ns: 18 minutes */
-#define VALUE 128			/* bytes of one in ContextInfo, at least as many as any of the above */
-#define LONGEST_CONTEXT 32768		/* characters: an event is smaller than 64 KiB */
+ * Events: Microsoft-Windows-PowerShell, and PowerShellCore (PowerShell 6 and 7), which has the same. A script block
+ * (4104) may come in several parts; they are put together to one block with its size and the begin of its text.
+ * PowerShell itself logs a block at level Warning if it finds it suspicious. Commands (4103, 7937) say whose they are in a text of lines, ContextInfo. */
+#include "context_info.h"
 
 #define BLOCK_NUMBER ETW_FIELD("MessageNumber")
 #define BLOCK_TOTAL ETW_FIELD("MessageTotal")
@@ -25,164 +14,6 @@
 
 enum { LEVEL_WARNING = 3, TASK_COMMAND_START = 102 };
 enum { COMMAND_HEALTH = 4100, PROVIDER_HEALTH = 4102, PIPELINE_DETAIL = 4103, COMMAND_LIFECYCLE = 7937 };
-
-/* ContextInfo's last eight lines: Command Name, Command Type, Script Name, Command Path, Sequence Number, User, Connected
- * User, Shell ID. */
-enum { LINE_COMMAND = 0, LINE_TYPE = 1, LINE_SCRIPT = 2, LINE_USER = 5, LAST_LINES = 8, LINES = 16 };
-
-struct process {
-	char name[PROCESS_NAME];
-	char user[USER];		/* of its last command; empty: none was logged */
-	u64 blocks;			/* script blocks compiled */
-	u64 suspicious;			/* of them, found suspicious by PowerShell */
-	u64 characters;			/* of their texts */
-	u64 incomplete;			/* blocks whose last part did not come, or with parts missing */
-	u64 runs;			/* script blocks started, if that is logged */
-	u64 commands;			/* started */
-	u64 failures;			/* errors of commands, engine, providers */
-	u64 run_ns;
-	u32 run[RUN_SLOTS];
-};
-
-struct script_key {
-	char user[USER];
-	char path[PATH];		/* empty: typed, or made by a program */
-};
-
-struct script {
-	char name[PROCESS_NAME];	/* of the process that compiled it last */
-	u64 blocks;
-	u64 suspicious;
-	u64 characters;
-	u64 largest;
-	u64 last_ns;			/* unix time */
-};
-
-struct command_key {
-	char user[USER];
-	char command[COMMAND];		/* empty: a script */
-	char type[TYPE];		/* Cmdlet, Function, Script, Application … */
-};
-
-struct command {
-	char name[PROCESS_NAME];
-	char script[PATH];		/* that it was called in last; empty: none */
-	u64 started;
-	u64 logged;			/* with parameters (4103) */
-	u64 last_ns;
-};
-
-/* A script block, while its parts come: PowerShell writes them one after the other, from one thread. */
-struct block {
-	u64 time_ns;			/* of its first part, on the clock of bpf_ktime_get_ns() */
-	u64 characters;
-	u32 pid;
-	u32 tid;
-	u32 parts;			/* that came */
-	u32 total;
-	u32 level;			/* the most severe of its parts */
-	u32 severity;			/* the same as OpenTelemetry's SeverityNumber */
-	u32 suspicious;
-	u32 complete;
-	char id[ID];
-	char name[PROCESS_NAME];
-	char user[USER];
-	char path[PATH];
-	char text[TEXT];		/* its begin */
-};
-
-struct thread_key {
-	struct process_id process;
-	u32 tid;
-};
-
-struct run_key {
-	struct thread_key thread;
-	char id[ID];
-};
-
-struct running {
-	u64 started_ns;
-	u64 depth;			/* a script block that calls itself is one run */
-};
-
-struct totals {
-	u64 blocks;
-	u64 parts;
-	u64 suspicious;
-	u64 incomplete;
-	u64 commands;
-	u64 dropped;			/* records that found no room in the ring */
-	u64 unreadable;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct process_id);
-	__type(value, struct process);
-} processes SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct script_key);
-	__type(value, struct script);
-} scripts SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct command_key);
-	__type(value, struct command);
-} commands SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, struct thread_key);
-	__type(value, struct block);
-} unfinished SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct run_key);
-	__type(value, struct running);
-} running SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 21);
-	__type(value, struct block);
-} blocks SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct totals);
-} totals SEC(".maps");
-
-/* Where a block, a key or a list of values is put together: too large for the stack. */
-struct draft {
-	struct block block;
-	struct script_key script;
-	struct command_key command;
-	u32 begins[LINES];
-	char values[LAST_LINES][VALUE];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct draft);
-} drafts SEC(".maps");
-
-const struct process no_process = {};
-const struct script no_script = {};
-const struct command no_command = {};
 
 static ALWAYS_INLINE struct totals *all(void)
 {
@@ -431,91 +262,6 @@ int on_ran(struct etw_context *ctx)
 
 /* ---- commands ------------------------------------------------------------------------------------------------ */
 
-static ALWAYS_INLINE u32 character(struct etw_context *ctx, u32 at)
-{
-	const u8 *place;
-
-	if (at >= LONGEST_CONTEXT)
-		return 0;
-	place = ctx->data + 2 * (u64)at;
-	return place + 2 <= ctx->data_end ? etw_u16(place) : 0;
-}
-
-/* Find the last lines of the context, which is the first text of the payload. Returns where the first of them begins, or
- * LONGEST_CONTEXT if there are not as many. */
-static ALWAYS_INLINE u32 find_last_lines(struct etw_context *ctx, u32 *begins)
-{
-	u32 count = 1;
-
-	begins[0] = 0;
-#pragma clang loop unroll(disable)
-	for (u32 i = 0;; i++) {
-		u32 c;
-
-		ETW_KEEP(i);
-		c = character(ctx, i);
-		if (!c)
-			break;
-		if (c == '\n') {
-			begins[count & (LINES - 1)] = i + 1;
-			count++;
-		}
-	}
-	/* The last line has an end, so an empty one would begin behind it. */
-	return count > LAST_LINES ? begins[(count - 1 - LAST_LINES) & (LINES - 1)] : LONGEST_CONTEXT;
-}
-
-/* Copy a value into less room: cut, and ended. */
-static ALWAYS_INLINE void copy_value(char *to, const char *value, u32 size)
-{
-	memcpy(to, value, size);
-	to[size - 1] = 0;
-}
-
-/* A character as UTF-8, its first byte lowest; half a surrogate pair becomes '?'. */
-static ALWAYS_INLINE u32 utf8(u32 c)
-{
-	if (c < 0x80)
-		return c;
-	if (c < 0x800)
-		return (0xc0 | c >> 6) | (0x80 | (c & 63)) << 8;
-	if (c >= 0xd800 && c < 0xe000)
-		return '?';
-	return (0xe0 | c >> 12) | (0x80 | (c >> 6 & 63)) << 8 | (0x80 | (c & 63)) << 16;
-}
-
-/* Copy what is behind "NAME = " in each of the lines from `at` on, as far as there is room. `values` is zeroed before. */
-static ALWAYS_INLINE void copy_values(struct etw_context *ctx, u32 at, char (*values)[VALUE])
-{
-	u32 line = 0, used = 0, behind = 0;
-
-#pragma clang loop unroll(disable)
-	for (u32 i = at;; i++) {
-		u32 c, bytes;
-
-		ETW_KEEP(i);
-		ETW_KEEP(used);
-		c = character(ctx, i);
-		if (!c)
-			break;
-		if (c == '\n') {
-			line++;
-			used = 0;
-			behind = 0;
-			continue;
-		}
-		if (behind < 2) {
-			behind = behind ? 2 : c == '=';		/* the blank behind it goes as well */
-			continue;
-		}
-		if (c == '\r' || used > VALUE - 4)
-			continue;
-		bytes = utf8(c);
-		memcpy(&values[line & (LAST_LINES - 1)][used], &bytes, sizeof(bytes));
-		used += bytes < 0x100 ? 1 : bytes < 0x10000 ? 2 : 3;
-	}
-}
-
 /* Read whose the event is, and of which command it tells. Returns false if the context is not one. */
 static ALWAYS_INLINE bool read_context(struct etw_context *ctx, struct draft *draft, struct process *process)
 {
@@ -569,8 +315,8 @@ static ALWAYS_INLINE void count_start(struct process *process, struct command *c
 		command->started++;
 }
 
-/* Whatever has a ContextInfo. Command Lifecycle: a command starts, or stops. Pipeline Detail: what commands did, with their
- * parameters, of modules for which that is switched on. Health: errors of commands, of the engine, of providers.
+/* Whatever has a ContextInfo. Command Lifecycle: a command starts, or stops. Pipeline Detail: what commands did, with
+ * their parameters, of modules for which that is switched on. Health: errors of commands, of the engine, of providers.
  * Engine and Provider Lifecycle: they come and go, and say whose the process is. */
 SEC("etw/Microsoft-Windows-PowerShell/Command_Lifecycle")
 int on_command(struct etw_context *ctx)

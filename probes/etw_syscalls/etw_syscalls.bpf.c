@@ -2,8 +2,8 @@
 /* System calls of Windows, from the kernel's own events: how many, of which thread and process, how long, which errors.
  *
  * SysClEnter has the address of a kernel function and nothing else, SysClExit a status and nothing else: no number, no
- * arguments, no symbol, no thread. Which thread it is comes from thread switches (CSwitch) on the event's CPU; which module
- * an address is in, from image events. What is not known is counted as such, never guessed. */
+ * arguments, no symbol, no thread. Which thread it is comes from thread switches (CSwitch) on the event's CPU; which
+ * module an address is in, from image events. What is not known is counted as such, never guessed. */
 #include "tracerd_etw_process.h"
 
 #define LATENCY_SLOTS 40		/* 2^40 ns: 18 minutes */
@@ -281,7 +281,8 @@ static ALWAYS_INLINE struct thread *thread_of(const struct process_id *id, u32 t
 
 static ALWAYS_INLINE void remember(u32 tid, u64 address)
 {
-	struct call *known = bpf_map_lookup_elem(&in_flight, &tid), call = { .time_ns = bpf_ktime_get_ns(), .address = address };
+	struct call call = { .time_ns = bpf_ktime_get_ns(), .address = address };
+	struct call *known = bpf_map_lookup_elem(&in_flight, &tid);
 
 	if (known)
 		*known = call;

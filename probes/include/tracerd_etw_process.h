@@ -94,7 +94,7 @@ int on_process_stop(struct etw_context *ctx)
 	return 0;
 }
 
-/* The classic class: Start 1, End 2, DCStart 3, DCEnd 4 (those that ran when the recording began, and when it ended). */
+/* The classic class: Start 1, End 2; DCStart 3 and DCEnd 4 list those that run when the recording begins and ends. */
 SEC("etw-kernel/Process")
 int on_process_class(struct etw_context *ctx)
 {

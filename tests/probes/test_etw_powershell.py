@@ -17,7 +17,7 @@ from tracerd.snapshot import RecordBatch
 from tracerd.views.columns import RecordColumns
 from tracerd.views.values import named_type
 
-SHELL = "Microsoft-Windows-PowerShell"
+SHELL, CORE = "Microsoft-Windows-PowerShell", "PowerShellCore"
 HEALTH, PIPELINE, BLOCK, RUN, RAN, LIFECYCLE, ENGINE, PROVIDER = 4100, 4103, 4104, 4105, 4106, 7937, 7938, 7939
 WARNING, VERBOSE = 3, 5
 STARTS, STOPS = 102, 103
@@ -39,19 +39,21 @@ def context(
     return "".join(f"        {name} = {value}\r\n" for name, value in values.items())
 
 
-def tell(made: Recording, event: int, info: str, task: int = 0, pid: int = 100, **of: Any) -> None:
-    made.event(SHELL, event, 1, {"ContextInfo": info}, pid=pid, tid=7, task=task, **of)
+def tell(
+    made: Recording, event: int, info: str, task: int = 0, pid: int = 100, shell: str = SHELL, **of: Any
+) -> None:
+    made.event(shell, event, 1, {"ContextInfo": info}, pid=pid, tid=7, task=task, **of)
 
 
 def block(
     made: Recording, text: str, number: int = 1, total: int = 1, *, block_id: int = 1, path: str = "",
-    level: int = VERBOSE, pid: int = 100, tid: int = 7, after: int = 0, **of: Any,
+    level: int = VERBOSE, pid: int = 100, tid: int = 7, after: int = 0, shell: str = SHELL, **of: Any,
 ) -> None:
     values = {
         "MessageNumber": number, "MessageTotal": total, "ScriptBlockText": text, "ScriptBlockId": ID.format(block_id),
         "Path": path,
     }  # fmt: skip
-    made.event(SHELL, BLOCK, 1, values, level=level, pid=pid, tid=tid, after=after, **of)
+    made.event(shell, BLOCK, 1, values, level=level, pid=pid, tid=tid, after=after, **of)
 
 
 def replayed(made: Recording) -> Replayed:
@@ -178,6 +180,29 @@ def test_long_values_are_cut_and_do_not_spill_into_others(tmp_path: Path) -> Non
     found = replay("etw_powershell", made.path)
     (row,) = rows(found.tables["commands"], "user", "command", "type", "script")
     assert row == ("U" * 47, "C" * 63, "T" * 23, "S" * 125)
+
+
+def test_powershell_7_is_read_as_well(tmp_path: Path) -> None:
+    """Another provider, whose events have the same numbers and fields: all that the probe takes of the other one."""
+    with Recording(tmp_path / "made.etl") as made:
+        tell(made, ENGINE, context(), shell=CORE)
+        tell(made, LIFECYCLE, context(command="Get-Item", kind="Cmdlet"), STARTS, shell=CORE)
+        tell(made, PIPELINE, context(command="Get-Item", kind="Cmdlet"), shell=CORE)
+        tell(made, HEALTH, context(), shell=CORE)
+        block(made, "iex $payload", level=WARNING, shell=CORE)
+        for event in (RUN, RAN):
+            made.event(CORE, event, 1, {"ScriptBlockId": ID.format(1)}, pid=100, tid=7, after=MS)
+    found = replayed(made)
+    columns = ("user", "blocks", "suspicious", "commands", "errors", "runs", "run_ns")
+    assert rows(found.tables["processes"], *columns) == [("SHOP\\ann", 1, 1, 1, 1, 1, 1_000_000)]
+    assert rows(found.tables["commands"], "command", "started", "logged") == [("Get-Item", 1, 1)]
+    assert [record["text"] for record in found.records] == ["iex $payload"]
+    sources = [source for _, source in read_probe(shipped_probes()["etw_powershell"]).attach]
+    events = {
+        shell: {source.rpartition(":")[2] for source in sources if source.startswith(f"etw:{shell}:")}
+        for shell in (SHELL, CORE)
+    }
+    assert events[SHELL] == events[CORE] != set()
 
 
 def test_runs_are_timed_by_thread(tmp_path: Path) -> None:

@@ -25,9 +25,10 @@ NAME_AT, LIFETIME_AT = 152, 32
 
 
 def built(source: Path, name: str, folder: Path) -> ObjectSpec:
-    """Compile a copy of a source; there must be no warning."""
+    """Compile a copy of a source and the headers beside it; there must be no warning."""
     copy = folder / source.name
-    shutil.copy(source, copy)
+    for each in (source, *source.parent.glob("*.h")):
+        shutil.copy(each, folder)
     made = compile_source(copy, compiler(name))
     assert made.messages == ""
     return load(made.object)
