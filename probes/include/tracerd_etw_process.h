@@ -52,9 +52,10 @@ static ALWAYS_INLINE void know_process(u32 pid, const char *name)
 	struct process_name *known = bpf_map_lookup_elem(&process_names, &pid), fresh = {};
 
 	if (known) {
+		if (known->ended || name[0])
+			memcpy(known->name, name, PROCESS_NAME);
 		known->reuse += known->ended;
 		known->ended = 0;
-		memcpy(known->name, name, PROCESS_NAME);
 		return;
 	}
 	memcpy(fresh.name, name, PROCESS_NAME);

@@ -57,6 +57,10 @@ def block(
 
 
 def replayed(made: Recording) -> Replayed:
+    return replay("etw_powershell", made.path, "blocks", "block")
+
+
+def replayed_by_both(made: Recording) -> Replayed:
     return replay_both("etw_powershell", made.path, "blocks", "block")
 
 
@@ -93,7 +97,7 @@ def test_parts_are_put_together(tmp_path: Path) -> None:
         block(made, "b" * 20_000, 2, 3, level=WARNING)
         block(made, "c" * 10, 3, 3)
         block(made, "y" * 50, 2, 2, block_id=2, tid=8)
-    found = replayed(made)
+    found = replayed_by_both(made)
     assert [r["text"] for r in found.records] == ["a" * 511, "x" * 100]
     assert rows(found.records, "characters", "parts", "complete", "suspicious") == [(40_010, 3, 1, 1), (150, 2, 1, 0)]
     assert rows(found.tables["scripts"], "blocks", "suspicious", "characters", "largest") == [(2, 1, 40_160, 40_010)]
@@ -122,7 +126,7 @@ def test_text_that_is_not_ascii_is_utf_8_and_cut_between_characters(tmp_path: Pa
     with Recording(tmp_path / "made.etl") as made:
         tell(made, LIFECYCLE, context(user="ÄÖ\\ü", command="Get-日本", script="C:\\😀.ps1"), STARTS)
         block(made, "€" * 400, path="C:\\日本\\" + "ü" * 100 + ".ps1")
-    found = replayed(made)
+    found = replayed_by_both(made)
     assert [(r["text"], r["characters"], r["path"]) for r in found.records] == [
         ("€" * 170, 400, "C:\\日本\\" + "ü" * 58)
     ]
@@ -140,7 +144,7 @@ def test_commands_are_counted_when_they_start(tmp_path: Path) -> None:
         for event in range(HEALTH, PIPELINE):
             tell(made, event, context())
         tell(made, PROVIDER, context("SHOP\\carl"), pid=300)
-    found = replayed(made)
+    found = replayed_by_both(made)
     assert rows(found.tables["commands"], "command", "type", "user", "started", "logged", "script", "last_ns") == [
         ("Get-Item", "Cmdlet", "SHOP\\ann", 3, 1, "C:\\b.ps1", START_NS + 700),
         ("Get-Item", "Cmdlet", "SHOP\\bob", 1, 0, "", START_NS),
@@ -218,7 +222,7 @@ def test_runs_are_timed_by_thread(tmp_path: Path) -> None:
         run(made, RAN, 1, after=MS)
         run(made, RAN, 1, after=MS)
         run(made, RAN, 1, after=MS, tid=8)
-    found = replayed(made)
+    found = replayed_by_both(made)
     assert rows(found.tables["processes"], "runs", "run_ns") == [(3, 6_000_000)]
 
 
@@ -245,7 +249,7 @@ def test_events_that_make_no_sense_are_counted_as_such(tmp_path: Path) -> None:
         made.event(SHELL, RUN, 1, cut=0, pid=100)
         tell(made, LIFECYCLE, "one line\r\n", STARTS)
         tell(made, LIFECYCLE, "", STARTS, cut=0)
-    found = replayed(made)
+    found = replayed_by_both(made)
     found.totals(unreadable=5)
     assert (found.records, found.tables["scripts"], found.tables["commands"]) == ([], [], [])
     assert found.via == "fields not read of events: 1 without a schema, 1 shorter than their schema"
