@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from model import Dashboard, Panel, number
 from windows import ETW_DNS, ETW_FILES, ETW_NETWORK, ETW_PROCESSES
+from windows_runtime import ETW_GC, ETW_POWERSHELL, ETW_SYSCALLS
 
 SYSCALLS = Dashboard(
     "syscalls", "tracerd: system calls", "Count, errors and duration of system calls, by process and call",
@@ -290,5 +291,6 @@ TRACERD = Dashboard(
 )  # fmt: skip
 
 DASHBOARDS = (
-    SYSCALLS, PROCESSES, EXECSNOOP, CHURN, CONNECTIONS, HOST, ETW_PROCESSES, ETW_FILES, ETW_NETWORK, ETW_DNS, TRACERD,
+    SYSCALLS, PROCESSES, EXECSNOOP, CHURN, CONNECTIONS, HOST, ETW_PROCESSES, ETW_FILES, ETW_NETWORK, ETW_DNS, ETW_GC,
+    ETW_POWERSHELL, ETW_SYSCALLS, TRACERD,
 )  # fmt: skip

@@ -26,8 +26,8 @@ CONVENTIONS = {"system.disk.io", "system.disk.operations", "system.network.io"}
 """Metrics of OpenTelemetry's semantic conventions that mean exactly the same."""
 
 SHARED = {
-    "cpu.logical_number", "disk.io.direction", "network.interface.name", "network.io.direction", "network.transport",
-    "process.executable.name", "server.port", "system.device",
+    "cpu.logical_number", "disk.io.direction", "dotnet.gc.heap.generation", "network.interface.name",
+    "network.io.direction", "network.transport", "process.executable.name", "server.port", "system.device", "user.name",
 }  # fmt: skip
 """Attributes of OpenTelemetry's semantic conventions that mean exactly the same."""
 
