@@ -56,6 +56,7 @@ TYPES: Mapping[str, Type] = {
     "ansin": Type(lib.TR_ETW_ANSI, length=_COUNTED),
     "bytesn": Type(lib.TR_ETW_BYTES, length=_COUNTED),
     "rest": Type(lib.TR_ETW_BYTES, length=lib.TR_ETW_REST),
+    "hole": Type(lib.TR_ETW_BYTES, length=lib.TR_ETW_HOLE),
     "utf16": Type(lib.TR_ETW_UTF16),
     "ansi": Type(lib.TR_ETW_ANSI),
     "bytes": Type(lib.TR_ETW_BYTES),
