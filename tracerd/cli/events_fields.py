@@ -14,7 +14,7 @@ from tracerd.cli.events_arrow import ArrowSink, column_names, load_arrow
 from tracerd.cli.events_sinks import OutputFile, Pipe, Sink, Terminal, told_when_full
 from tracerd.errors import ConfigError
 from tracerd.sources.etl_decoding import EtlDecoding, Selection
-from tracerd.sources.etw_decoder import ColumnType, Decoded
+from tracerd.sources.etw_decoder import ColumnType
 from tracerd.sources.schema.catalog import Catalog, read_schemas
 from tracerd.views.format import count
 
@@ -32,7 +32,7 @@ def show(path: Path, selection: Selection, manifests: Sequence[Path], *, as_json
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return
         decoding.check_names()
-        click.echo(summary(decoding.counts()), err=True)
+        click.echo(summary(decoding), err=True)
 
 
 def write(path: Path, selection: Selection, manifests: Sequence[Path], output: Path, *, force: bool) -> None:
@@ -57,7 +57,7 @@ def write(path: Path, selection: Selection, manifests: Sequence[Path], output: P
             else:
                 _write_arrow(decoding, file, arrow, parquet=suffix == ".parquet")
             decoding.check_names()
-        click.echo(f"{output}: {summary(decoding.counts())}", err=True)
+        click.echo(f"{output}: {summary(decoding)}", err=True)
 
 
 def _copy(decoding: EtlDecoding, file: OutputFile) -> None:
@@ -84,12 +84,15 @@ def _cell(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if any(each in text for each in ',"\r\n') else text
 
 
-def summary(counts: Decoded) -> str:
+def summary(decoding: EtlDecoding) -> str:
     """Return the last line: what was decoded, and what was not, by reason."""
+    counts = decoding.counts()
     parts = [f"{count(counts.events)} events, {count(counts.decoded)} decoded"]
     if counts.self_described:
         parts[0] += f" ({count(counts.self_described)} by their own description)"
     parts += [f"{count(number)} {reason}" for reason, number in counts.unknown.items()]
     if counts.lost:
         parts.append(f"{count(counts.lost)} lost: no memory for their text")
+    if refused := decoding.refused_descriptions:
+        parts.append(f"{count(refused)} descriptions of events in the recording are of no use: senseless or too many")
     return "; ".join(parts)

@@ -12,6 +12,7 @@ from uuid import UUID
 from tracerd.errors import ConfigError
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.etl import EtlSource
+from tracerd.sources.etl_descriptions import read_descriptions
 from tracerd.sources.etl_names import EtwMatch, parse_etw, parse_etw_kernel
 from tracerd.sources.etw_decoder import ColumnType, Decoded, EtwDecoder, Form, Rule, guid_of
 from tracerd.sources.etw_matcher import CONTEXT_BYTES
@@ -51,6 +52,8 @@ class EtlDecoding:
         self._schemas = EtwSchemas()
         self._decoder: EtwDecoder | None = None
         try:
+            self._described = read_descriptions(path)
+            catalog = catalog.with_described(self._described.providers)
             present = _Present(path)
             self.rules = _rules(selection, catalog, present)
             _add_schemas(self._schemas, catalog, _wanted_providers(self.rules) or present.all)
@@ -97,6 +100,11 @@ class EtlDecoding:
     def counts(self) -> Decoded:
         """Return what became of the events of the last walk."""
         return self._decoder.counts() if self._decoder is not None else Decoded(0, 0, {}, 0, 0)
+
+    @property
+    def refused_descriptions(self) -> int:
+        """Descriptions of events in the recording that make no sense, or are too many."""
+        return self._described.refused
 
     def close(self) -> None:
         """Release everything. May be called twice."""
@@ -180,7 +188,7 @@ def _wanted(name: str, catalog: Catalog, present: _Present) -> Rule:
     One that nobody knows may be the name of which a GUID here was made, or what a provider calls itself in its events.
     """
     plain, _, event = name.partition(":")
-    for provider in catalog.added:
+    for provider in (*catalog.added, *catalog.described):
         if plain.lower() == provider.name.lower():
             numbers = {name.lower(): number for name, number in provider.numbers().items()}
             number = int(event) if event.isdecimal() else numbers.get(event.lower())

@@ -44,6 +44,7 @@ struct tr_etw_schemas;
 #define TR_ETW_FIELD 3               /* the same, but that number is in the field of that index */
 #define TR_ETW_COUNTED 4             /* a u16 lies before: bytes of a length, values of a count */
 #define TR_ETW_REST 5                /* all that is left */
+#define TR_ETW_HOLE 6                /* lengths only: 4 bytes where pointers have 8, none where they have 4 */
 
 #define TR_ETW_MAX_FIELDS 1024
 #define TR_ETW_MAX_DEPTH 8           /* of structs in structs */

@@ -93,6 +93,8 @@ static enum tr_etw_step take_sized(const struct tr_etw_walk *walk, const struct 
         return take_counted(walk, at, span);
     case TR_ETW_REST:
         return take(walk, at, walk->size - at, span);
+    case TR_ETW_HOLE:
+        return take(walk, at, walk->pointer_size - 4, span);
     default:
         number = field->length_kind == TR_ETW_FIELD ? walk->values[field->length] : field->length;
         return number > walk->size ? TR_ETW_STEP_SHORT : take(walk, at, number * unit, span);

@@ -24,6 +24,8 @@ uint32_t tr_etw_fixed_bytes(const struct tr_etw_field *field, uint32_t pointer_s
 
     if (field->type == TR_ETW_POINTER)
         return pointer_size;
+    if (field->length_kind == TR_ETW_HOLE)
+        return pointer_size - 4;
     if (field->length_kind == TR_ETW_FIXED)
         return (uint32_t)field->length * (field->type == TR_ETW_UTF16 ? 2 : 1);
     return bytes[field->type];
@@ -62,6 +64,8 @@ static bool length_is_sound(const struct nesting *nesting, const struct tr_etw_l
         return tr_etw_has_length(field->type) && is_read_before(nesting, layout, index, field->length);
     case TR_ETW_FIXED: case TR_ETW_COUNTED: case TR_ETW_REST:
         return tr_etw_has_length(field->type);
+    case TR_ETW_HOLE:
+        return field->type == TR_ETW_BYTES;
     default:
         return false;
     }

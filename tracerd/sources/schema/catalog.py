@@ -50,20 +50,27 @@ def read_schemas(manifests: Sequence[Path]) -> list[Provider]:
 
 
 class Catalog:
-    """All schemas that may be looked up. What the user added comes before what is shipped."""
+    """All schemas that may be looked up: what the user added, then what is shipped, then what a recording describes."""
 
-    def __init__(self, added: Iterable[Provider] = ()) -> None:
+    def __init__(self, added: Iterable[Provider] = (), described: Iterable[Provider] = ()) -> None:
         self.added = tuple(added)
+        self.described = tuple(described)
+
+    def with_described(self, described: Iterable[Provider]) -> Catalog:
+        """Return this catalogue with what one recording describes itself."""
+        return Catalog(self.added, (*self.described, *described))
 
     def heads(self) -> Iterator[Provider | Head]:
         """Yield every provider, those shipped as their first line only."""
         yield from self.added
         yield from shipped().values()
+        yield from self.described
 
     def by_guid(self, guid: UUID) -> Iterator[Provider]:
         """Yield what is known of a provider or class."""
         yield from (each for each in self.added if each.guid == guid)
         yield from (load(path) for path, head in shipped().items() if head.guid == guid)
+        yield from (each for each in self.described if each.guid == guid)
 
     def by_group(self, group: int) -> Iterator[Provider]:
         """Yield the kernel classes of a group of hooks."""
@@ -74,3 +81,4 @@ class Catalog:
         """Yield what is known of a provider or class; names are not case-sensitive."""
         yield from (each for each in self.added if each.name.lower() == name.lower())
         yield from (load(path) for path, head in shipped().items() if head.name.lower() == name.lower())
+        yield from (each for each in self.described if each.name.lower() == name.lower())

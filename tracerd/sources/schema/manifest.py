@@ -13,10 +13,12 @@ from uuid import UUID
 from xml.etree.ElementTree import Element
 
 from tracerd.errors import ConfigError
+from tracerd.native import lib
 from tracerd.sources.schema.model import Event, Field, Provider, Ref, ValueMap
 from tracerd.sources.schema.types import NUMBERS, SIZED, from_manifest
 from tracerd.sources.schema.xml_tree import read_xml
 
+MAX_FIELDS = lib.TR_ETW_MAX_FIELDS
 _OPCODES = {"Info": 0, "Start": 1, "Stop": 2, "DC_Start": 3, "DC_Stop": 4, "Extension": 5, "Reply": 6, "Resume": 7,
             "Suspend": 8, "Send": 9, "Receive": 240}
 _LEVELS = {"LogAlways": 0, "Critical": 1, "Error": 2, "Warning": 3, "Informational": 4, "Verbose": 5}
@@ -28,17 +30,26 @@ def read_manifest(path: Path) -> list[Provider]:
     Raises:
         ConfigError: it is no manifest, or something in it makes no sense.
     """
-    root = read_xml(path)
+    return providers_of(read_xml(path), str(path), f"manifest {path.name}")
+
+
+def providers_of(root: Element, where: str, source: str) -> list[Provider]:
+    """Return the providers of a manifest's tree; `where` is for errors, `source` what the providers say of themselves.
+
+    Raises:
+        ConfigError: it is no manifest, or something in it makes no sense.
+    """
     texts = {each.get("id", ""): each.get("value", "") for each in root.iter("string")}
-    providers = [_Manifest(path, element, texts).provider() for element in root.iter("provider")]
+    providers = [_Manifest(where, source, element, texts).provider() for element in root.iter("provider")]
     if not providers:
-        raise ConfigError(str(path), "is no instrumentation manifest: there is no <provider> in it")
+        raise ConfigError(where, "is no instrumentation manifest: there is no <provider> in it")
     return providers
 
 
 @dataclass
 class _Manifest:
-    path: Path
+    where: str
+    source: str
     element: Element
     texts: Mapping[str, str]
 
@@ -55,8 +66,7 @@ class _Manifest:
         for each in self.element.iter("event"):
             event = self._event(each, templates, keywords)
             events[event.number, event.version] = event
-        source = f"manifest {self.path.name}"
-        return Provider(self._name, self._guid(), events=events, maps=maps, keywords=keywords, sources=(source,))
+        return Provider(self._name, self._guid(), events=events, maps=maps, keywords=keywords, sources=(self.source,))
 
     def _guid(self) -> UUID:
         text = self._attribute(self.element, "guid")
@@ -111,6 +121,8 @@ class _Manifest:
         self, parent: Element, maps: Mapping[str, ValueMap], around: tuple[Field, ...] = ()
     ) -> tuple[Field, ...]:
         fields: tuple[Field, ...] = ()
+        if len(parent) > MAX_FIELDS:
+            raise self._error(f"<{parent.tag}> has more than {MAX_FIELDS} fields")
         for each in parent:
             before = (*around, *fields)
             if each.tag == "data":
@@ -161,7 +173,7 @@ class _Manifest:
 
     def _error(self, cause: str) -> ConfigError:
         name = self.element.get("name")
-        return ConfigError(f"{self.path}: provider {name}" if name else str(self.path), cause)
+        return ConfigError(f"{self.where}: provider {name}" if name else self.where, cause)
 
 
 def _bare(name: str) -> str:

@@ -56,6 +56,7 @@ TYPES: Mapping[str, Type] = {
     "ansin": Type(lib.TR_ETW_ANSI, length=_COUNTED),
     "bytesn": Type(lib.TR_ETW_BYTES, length=_COUNTED),
     "rest": Type(lib.TR_ETW_BYTES, length=lib.TR_ETW_REST),
+    "hole": Type(lib.TR_ETW_BYTES, length=lib.TR_ETW_HOLE),
     "utf16": Type(lib.TR_ETW_UTF16),
     "ansi": Type(lib.TR_ETW_ANSI),
     "bytes": Type(lib.TR_ETW_BYTES),
@@ -81,6 +82,24 @@ IN_TYPES: Mapping[str, str] = {
     "NonNullTerminatedAnsiString": "ansiz",
 }
 """InTypes of manifests ("win:" left out) and of TDH, as they lie in a payload."""
+
+TDH_IN_TYPES: Mapping[int, str] = {
+    **dict(enumerate((
+        "UnicodeString", "AnsiString", "Int8", "UInt8", "Int16", "UInt16", "Int32", "UInt32", "Int64", "UInt64",
+        "Float", "Double", "Boolean", "Binary", "GUID", "Pointer", "FILETIME", "SYSTEMTIME", "SID", "HexInt32",
+        "HexInt64", "ManifestCountedString", "ManifestCountedAnsiString",
+    ), 1)),
+    25: "ManifestCountedBinary", 300: "CountedString", 301: "CountedAnsiString", 306: "UnicodeChar", 307: "AnsiChar",
+    308: "SizeT", 310: "WbemSid",
+}
+"""The numbers of InTypes (TDH_INTYPE_ of tdh.h)."""
+
+TDH_OUT_TYPES: Mapping[int, str] = {
+    1: "string", 4: "unsignedByte", 8: "unsignedInt", 10: "unsignedLong", 13: "boolean", 15: "HexBinary", 16: "HexInt8",
+    17: "HexInt16", 18: "HexInt32", 19: "HexInt64", 22: "Port", 23: "IPv4", 24: "IPv6", 25: "SocketAddress",
+    29: "ErrorCode", 30: "Win32Error", 31: "NTSTATUS", 32: "HResult", 37: "CodePointer",
+}
+"""The numbers of OutTypes (TDH_OUTTYPE_) that change how a value is shown."""
 
 _HEX = {"i8": "x8", "u8": "x8", "i16": "x16", "u16": "x16", "i32": "x32", "u32": "x32", "i64": "x64", "u64": "x64"}
 

@@ -23,14 +23,23 @@ def read_xml(path: Path) -> Element:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(str(path), f"cannot be read: {error.strerror or error}") from error
+    return parse_xml(data, str(path))
+
+
+def parse_xml(data: bytes, where: str) -> Element:
+    """Return the root element of a document; names are without their namespace.
+
+    Raises:
+        ConfigError: it is too large or deep, is no XML, or has a document type.
+    """
     if len(data) > MAX_BYTES:
-        raise ConfigError(str(path), f"is larger than {MAX_BYTES >> 20} MiB")
+        raise ConfigError(where, f"is larger than {MAX_BYTES >> 20} MiB")
     try:
         return _Tree().parse(data)
     except expat.ExpatError as error:
-        raise ConfigError(f"{path}:{error.lineno}", f"is no XML: {expat.errors.messages[error.code]}") from error
+        raise ConfigError(f"{where}:{error.lineno}", f"is no XML: {expat.errors.messages[error.code]}") from error
     except _RefusedError as error:
-        raise ConfigError(str(path), str(error)) from error
+        raise ConfigError(where, str(error)) from error
 
 
 class _RefusedError(Exception):
