@@ -95,7 +95,7 @@ def _write_recordings(folder: Path) -> None:
         if path.stat().st_size <= _LARGEST_SEED:
             shutil.copy(path, folder / path.name)
     for clock, pointer_size in ((1, 8), (2, 4), (3, 8)):
-        _write_odd(folder / f"odd{clock}.etl", clock, pointer_size)
+        write_odd(folder / f"odd{clock}.etl", clock, pointer_size)
     plain = sound(folder / "plain.etl")
     for kind in FORMATS:
         compress_recording(plain, folder / f"packed{kind}.etl", kind)
@@ -103,7 +103,7 @@ def _write_recordings(folder: Path) -> None:
         compress_recording(odd, folder / f"packed-odd{kind}.etl", kind)
 
 
-def _write_odd(path: Path, clock: int, pointer_size: int) -> None:
+def write_odd(path: Path, clock: int, pointer_size: int) -> None:
     """What `sound` has not: threads that are switched, extended items, counters, messages without a time."""
     start = 133_444_736_000_000_000 if clock == 2 else 1_000_000
     with EtlWriter(
