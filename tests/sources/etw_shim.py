@@ -88,7 +88,9 @@ class FakeWindows:
         self.calls: list[str] = []
         self.error = 0
         self.frequency, self.ticks, self.filetime = 10_000_000, 0, 116_444_736_000_000_000
-        self.stubborn = threading.Event()        # set: CloseTrace and STOP do not end ProcessTrace
+        self.callbacks: set[int] = set()         # addresses that consumers were opened with
+        self.drains = True                       # False: ProcessTrace returns by CloseTrace only
+        self.stubborn = threading.Event()        # set: not even by that
         self.providers: bytes = b""              # answers of TDH
         self.manifests: dict[bytes, bytes] = {}
         self.events: dict[tuple[bytes, bytes], bytes] = {}
@@ -180,6 +182,7 @@ class FakeWindows:
         assert raw.ProcessTraceMode == 0x100 | 0x1000 | 0x10000000
         self._next += 1
         callback = ctypes.cast(raw.EventRecordCallback, ctypes.c_void_p).value
+        self.callbacks.add(callback or 0)
         call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(callback)
         self._consumers[self._next] = _Consumer(self.sessions[raw.LoggerName], call, raw.Context)
         return self._next
@@ -214,11 +217,20 @@ class FakeWindows:
         queue = consumer.session.queue
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: queue or consumer.session.stopped or consumer.closed)
-                if not queue and not self.stubborn.is_set():
+                self._changed.wait_for(lambda: queue or self._ends(consumer))
+                if not queue:
                     return
-                item = queue.popleft() if queue else (lambda callback, context: self.stubborn.wait(0.01) and None)
+                item = queue.popleft()
             yield item
+
+    def _ends(self, consumer: _Consumer) -> bool:
+        return not self.stubborn.is_set() and (consumer.closed or (self.drains and consumer.session.stopped))
+
+    def give_way(self) -> None:
+        """Let ProcessTrace end after all."""
+        with self._changed:
+            self.stubborn.clear()
+            self._changed.notify_all()
 
     # ---- kernel32 and TDH -----------------------------------------------------------------------------------------
 
@@ -358,7 +370,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWindows]:
             sys.modules.update(before)
         yield windows
     finally:
-        windows.stubborn.clear()
+        windows.give_way()
         _forget()
 
 

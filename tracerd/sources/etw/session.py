@@ -41,6 +41,7 @@ class Session:
         self.name = name
         self.losses = Losses()
         self.buffer_count = 0
+        self.unknown = ""            # why Windows does not say what was lost
         self.stuck = False           # its thread did not end: what it reads into must not be freed
         self._api = api
         self._buffers = buffers
@@ -137,14 +138,13 @@ class Session:
             SourceError: nothing comes from it any more.
         """
         status, properties = self._control(self._api.evntrace.EVENT_TRACE_CONTROL_QUERY)
+        self.unknown = f"what it lost is not known (ControlTrace: error {status})" if status != SUCCESS else ""
         if status == SUCCESS:
             self._note(properties)
         if status == INSTANCE_NOT_FOUND or not self.reading:
             gone = status == INSTANCE_NOT_FOUND
             why = "somebody stopped it" if gone else "ProcessTrace ended before its time"
             raise SourceError(self.what, f"{why}; no events come any more")
-        if status != SUCCESS:
-            raise refusal(f"{self.what}: asking what it lost", status, "ControlTrace", self.name)
 
     def stop(self) -> None:
         """Stop it and wait until what is in its buffers has been delivered. May be called at any time, and twice.

@@ -76,6 +76,10 @@ class Sessions:
             for session in self._both if session.name in self._seen
         }
 
+    def unknown(self) -> Mapping[str, str]:
+        """Return why Windows does not say what a session lost, by its name; where it does, nothing."""
+        return {session.name: session.unknown for session in self._both if session.unknown}
+
     @property
     def buffer_count(self) -> int:
         """Buffers of all sessions together, as Windows last said."""

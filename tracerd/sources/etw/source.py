@@ -196,8 +196,9 @@ class EtwSource:
         counts = self._counts()
         unmatched, failed = int(counts.unmatched), int(counts.failed)
         rest = Ledger(unmatched + failed, 0, filtered=unmatched, failed=failed)
+        unknown = self._open_sessions.unknown()
         for name, lost in self._open_sessions.losses().items():
-            ledgers[_SESSION + name] = _row(lost, rest)
+            ledgers[_SESSION + name] = _row(lost, rest, unknown.get(name, ""))
             rest = Ledger(0, 0)
         return ledgers
 
@@ -280,14 +281,15 @@ def _at_once(work: Callable[[], None]) -> None:
     work()
 
 
-def _row(lost: Losses, rest: Ledger) -> Ledger:
+def _row(lost: Losses, rest: Ledger, unknown: str) -> Ledger:
     """Return the ledger of a session."""
     lossy = Ledger(lost.events + lost.buffers, 0, lost_in_session=lost.events, dropped_in_ring=lost.buffers)
-    via = (
+    buffers = (
         f"buffers lost: {lost.real_time_buffers:,} that could not be handed over in time, {lost.log_buffers:,} that"
         " could not be written; Windows does not say how many events were in them"
     )
-    return replace(lossy + rest, via=via if lost.buffers else "")
+    via = [each for each in (buffers if lost.buffers else "", unknown) if each]
+    return replace(lossy + rest, via="; ".join(via))
 
 
 class EtwRelink:
