@@ -44,7 +44,8 @@ test-e2e: setup-dev
 # The core as a Windows executable (mingw-w64) under Wine, against the same on Linux, and what else needs that compiler:
 # tests/wine/install.sh gets both, and where they are not there it is skipped.
 test-wine: setup-dev
-	$(BIN)/pytest -n 0 --timeout 600 tests/wine tests/native/test_windows_layouts.py tests/native/test_compilers.py
+	$(BIN)/pytest -n 0 --timeout 600 tests/wine tests/native/test_windows_layouts.py \
+		tests/native/test_event_record_layout.py tests/native/test_compilers.py
 
 bench: setup
 	$(BIN)/tracerd bench

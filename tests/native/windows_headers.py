@@ -22,7 +22,9 @@ HEADERS = (
 RELOGGER = ("windows.h", "relogger.h", "stddef.h")
 """relogger.h defines the structs of an event once more, so it cannot be read with the others."""
 
-_FLAGS = ("-std=gnu11", "-D_WIN32_WINNT=0x0A00", "-DWIN32_LEAN_AND_MEAN")
+OURS = Path(__file__).parents[2] / "tracerd" / "native" / "src"
+
+_FLAGS = ("-std=gnu11", "-D_WIN32_WINNT=0x0A00", "-DWIN32_LEAN_AND_MEAN", f"-I{OURS}")
 
 needs_mingw = pytest.mark.skipif(
     shutil.which(COMPILER) is None or shutil.which(OBJCOPY) is None,
