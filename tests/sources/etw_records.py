@@ -126,8 +126,9 @@ class _Player:
 
 
 def lets_in(session: FakeSession, record: Any) -> bool:
-    """As Windows decides: an event without a keyword passes any mask, one of level 0 any level. A kernel session has the
-    events of classes; which flag brings which is told by `tests.sources.test_etw_plan`."""
+    """As Windows decides: an event without a keyword passes any mask, one of level 0 any level. A kernel session has
+    the events of classes; which flag brings which is told by `tests.sources.test_etw_plan`.
+    """
     provider, event = bytes(record.provider_id), record.descriptor
     if provider not in session.enabled:
         return bool(session.flags and record.flags & CLASSIC)

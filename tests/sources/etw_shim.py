@@ -1,6 +1,6 @@
-"""A stand-in for Windows, so that the real pywintrace runs on any system: a copy of ctypes with what Windows' has (windll,
-WINFUNCTYPE, `c_ulong` of 32 bits) whose calls are `FakeWindows`' methods. It keeps sessions, lets in what is enabled as
-Windows does, and hands events to the callback by its address, on the thread that is inside ProcessTrace.
+"""A stand-in for Windows, so that the real pywintrace runs on any system: a copy of ctypes with what Windows' has
+(windll, WINFUNCTYPE, `c_ulong` of 32 bits) whose calls are `FakeWindows`' methods. It keeps sessions and what they have
+enabled, and hands events to the callback by its address, on the thread that is inside ProcessTrace.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Call:
 
 
 class FakeWindows:
-    """What the calls do. `fails` has error codes by call, which it answers instead; tests change the rest as they like."""
+    """What the calls do. `fails` has error codes by call, which it answers instead. Tests change what they like."""
 
     def __init__(self) -> None:
         self.sessions: dict[str, FakeSession] = {}
@@ -112,7 +112,7 @@ class FakeWindows:
     def played(self, session: str) -> None:
         """Wait until all that was asked has been done."""
         done = threading.Event()
-        self.play(session, lambda callback, context: done.set())
+        self.play(session, lambda *_: done.set())
         assert done.wait(60)
 
     def remove(self, session: str) -> None:
@@ -213,7 +213,7 @@ class FakeWindows:
         return CLOSE_PENDING if consumer.inside else SUCCESS
 
     def _items(self, consumer: _Consumer) -> Iterator[Item]:
-        """Yield what is in the queue, until the session is stopped or the consumer closed, and then what is left in it."""
+        """Yield what is in the queue, until the session is stopped or the consumer closed, and then what is left."""
         queue = consumer.session.queue
         while True:
             with self._changed:
@@ -329,11 +329,11 @@ def _windows_ctypes(windows: FakeWindows) -> tuple[ModuleType, ModuleType]:
 
     copy.__dict__.update(
         windll=Dlls, oledll=Dlls, WINFUNCTYPE=ctypes.CFUNCTYPE, c_ulong=ctypes.c_uint32, c_long=ctypes.c_int32,
-        WinError=_win_error, WinDLL=lambda name, use_last_error: dll, get_last_error=lambda: windows.error,
+        WinError=_win_error, WinDLL=lambda *_, **__: dll, get_last_error=lambda: windows.error,
         GetLastError=lambda: windows.error,
     )
     spec = importlib.util.find_spec("ctypes.wintypes")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
     wintypes = importlib.util.module_from_spec(spec)
     copy.__dict__["wintypes"] = wintypes
     return copy, wintypes
@@ -361,8 +361,8 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWindows]:
     _forget()
     try:
         sys.modules["ctypes"], sys.modules["ctypes.wintypes"] = fake, wintypes
-        assert wintypes.__spec__ is not None and wintypes.__spec__.loader is not None
-        wintypes.__spec__.loader.exec_module(wintypes)
+        loader: Any = vars(wintypes)["__loader__"]
+        loader.exec_module(wintypes)
         try:
             api.load()
         finally:

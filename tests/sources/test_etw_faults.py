@@ -6,7 +6,6 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -54,7 +53,7 @@ def opened(windows: FakeWindows) -> Iterator[Callable[..., EtwSource]]:  # noqa:
         recorder.free()
 
 
-def dies(callback: Any, context: int) -> None:
+def dies(*_: object) -> None:
     raise Died
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.sources.etl_support import SAMPLES, Recorder, Seen, drain, needs_samples
+from tests.sources.etl_support import SAMPLES, Recorder, Seen, drain
 from tests.sources.etw_records import replayed, set_clock
 from tests.sources.etw_shim import FakeWindows, installed
 from tracerd.snapshot import Ledger

@@ -14,6 +14,7 @@ from tracerd.cli.events_arrow import ArrowSink, column_names, load_arrow
 from tracerd.cli.events_sinks import OutputFile, Pipe, Sink, Terminal, told_when_full
 from tracerd.errors import ConfigError
 from tracerd.sources.etl_decoding import EtlDecoding, Selection
+from tracerd.sources.etw.tdh import registered_here
 from tracerd.sources.etw_decoder import ColumnType, Decoded
 from tracerd.sources.schema.catalog import Catalog
 from tracerd.sources.schema.manifest import read_manifest
@@ -36,9 +37,14 @@ def read_schemas(manifests: Sequence[Path]) -> list[Provider]:
     return found
 
 
+def _catalog(manifests: Sequence[Path]) -> Catalog:
+    """Return what is known here: on Windows also of providers that are registered on this machine."""
+    return Catalog(read_schemas(manifests), registered_here())
+
+
 def show(path: Path, selection: Selection, manifests: Sequence[Path], *, as_json: bool) -> None:
     """Print decoded events, and at the end on standard error what became of them."""
-    with closing(EtlDecoding(path, Catalog(read_schemas(manifests)), selection)) as decoding:
+    with closing(EtlDecoding(path, _catalog(manifests), selection)) as decoding:
         sink: Sink = Pipe() if as_json or not sys.stdout.isatty() else Terminal()
         try:
             for piece in decoding.pieces("json"):
@@ -62,7 +68,7 @@ def write(path: Path, selection: Selection, manifests: Sequence[Path], output: P
     if suffix not in SUFFIXES:
         raise ConfigError(str(output), f"its end says how it is written: {', '.join(SUFFIXES)}")
     arrow = load_arrow(f"-o {output}") if suffix in (".parquet", ".arrow") else None
-    catalog = Catalog(read_schemas(manifests))
+    catalog = _catalog(manifests)
     with closing(EtlDecoding(path, catalog, selection)) as decoding, told_when_full(output):
         with OutputFile(output, force=force) as file:
             if suffix == ".jsonl":

@@ -35,6 +35,7 @@ COMMANDS = {
     "link": "links of the daemon: programs on events",
     "attach": "put a program of the daemon on an event",
     "events": "what a recording contains",
+    "etw": "schemas of ETW providers",
     "bench": "measure, side by side in one run",
     "conformance-plugin": "run raw bytecode (for bpf_conformance)",
 }

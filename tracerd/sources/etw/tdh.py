@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import platform
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from uuid import UUID
 
 from tracerd.errors import ConfigError, SourceError
 from tracerd.sources.etw import tdh_info
-from tracerd.sources.etw.api import Api
+from tracerd.sources.etw.api import Api, load, on_windows
 from tracerd.sources.etw.refusals import INSUFFICIENT_BUFFER, NOT_FOUND, SUCCESS, refusal
 from tracerd.sources.schema.model import Provider
 from tracerd.sources.schema.tdh_cache import FORMAT, read_cache
@@ -121,7 +122,7 @@ class Tdh:
         Raises:
             NotPermitted, SourceError: it refuses.
         """
-        size = ctypes.c_ulong(0)
+        size = self._api.tdh.wt.ULONG(0)
         buffer: ctypes.Array[ctypes.c_char] | None = None
         status = INSUFFICIENT_BUFFER
         for _ in range(_TRIES):
@@ -160,6 +161,14 @@ class SchemaCache:
             except SourceError:                  # registered, but without a manifest
                 return None
         return read_cache(path)[0]
+
+
+def registered_here() -> Callable[[UUID], Provider | None] | None:
+    """Return how to ask this machine for schemas that tracerd does not ship; None where it is not Windows."""
+    if not on_windows():
+        return None
+    folder = Path(os.environ.get("LOCALAPPDATA") or tempfile.gettempdir()) / "tracerd" / "schemas"
+    return SchemaCache(Tdh(load()), folder).provider
 
 
 def write(dump: Dump, path: Path) -> None:

@@ -4,7 +4,7 @@ is asked for; until then only its first line is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from uuid import UUID
@@ -36,10 +36,13 @@ def load(path: Path) -> Provider:
 
 
 class Catalog:
-    """All schemas that may be looked up. What the user added comes before what is shipped."""
+    """All schemas that may be looked up. What the user added comes before what is shipped; `more`, where there is one,
+    is asked for providers that neither has.
+    """
 
-    def __init__(self, added: Iterable[Provider] = ()) -> None:
+    def __init__(self, added: Iterable[Provider] = (), more: Callable[[UUID], Provider | None] | None = None) -> None:
         self.added = tuple(added)
+        self._more = more
 
     def heads(self) -> Iterator[Provider | Head]:
         """Yield every provider, those shipped as their first line only."""
@@ -48,8 +51,12 @@ class Catalog:
 
     def by_guid(self, guid: UUID) -> Iterator[Provider]:
         """Yield what is known of a provider or class."""
-        yield from (each for each in self.added if each.guid == guid)
-        yield from (load(path) for path, head in shipped().items() if head.guid == guid)
+        known = [each for each in self.added if each.guid == guid]
+        known += [load(path) for path, head in shipped().items() if head.guid == guid]
+        yield from known
+        asked = self._more(guid) if self._more is not None and not known else None
+        if asked is not None:
+            yield asked
 
     def by_group(self, group: int) -> Iterator[Provider]:
         """Yield the kernel classes of a group of hooks."""

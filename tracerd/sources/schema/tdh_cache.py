@@ -1,6 +1,6 @@
 """What Windows itself knows of providers (TDH), dumped once on that machine: a JSON document, read here on any.
 
-The dumper needs Windows and is not written yet; docs/etw.md has the shape. InTypes and OutTypes are the names of
+`sources.etw.tdh` makes it; docs/etw.md has the shape. InTypes and OutTypes are the names of
 manifests, "UnicodeString", "NTSTATUS"; a length or a count is a number or the name of a field before it.
 """
 
