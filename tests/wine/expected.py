@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from tests.sources.etl_support import drain
+from tests.sources.etw_records import replayed
+from tests.sources.etw_shim import FakeWindows
 from tests.vm.machine import run
 from tests.wine.scenes import ALL, FUEL, Scene
 from tracerd.errors import RunError
@@ -21,6 +24,7 @@ from tracerd.snapshot import Ledger
 from tracerd.sources.base import LEDGER_COUNTS, LinkRequest
 from tracerd.sources.etl import EtlSource
 from tracerd.sources.etl_names import EtwMatch, parse_name
+from tracerd.sources.etw.source import EtwOptions, EtwSource
 from tracerd.sources.etw_decoder import EtwDecoder
 from tracerd.sources.etw_schemas import EtwSchemas
 from tracerd.sources.names import parse_attach
@@ -50,22 +54,56 @@ def matches(scene: Scene) -> dict[str, EtwMatch]:
 def walk(recording: Path, scene: Scene) -> Iterator[bytes]:
     """Walk a recording as `tracerd replay` does, on the interpreter."""
     yield from _facts(recording)
+    with _prepared(scene) as ready, closing(EtlSource(recording)) as source:
+        source.open(ready.links)
+        yield b"passed %d" % drain(source)
+        source.stop()
+        yield from ready.results()
+        yield from _ledgers(source.statistics(), scene)
+        yield _ledger(b"rest", 0, source.statistics()[f"etl:{recording}"])
+        yield from _rest(source)
+
+
+def live(recording: Path, scene: Scene, windows: FakeWindows) -> Iterator[bytes]:
+    """Play a recording into the callback of a live session, which pywintrace has started over a fake Windows."""
+    yield from _facts(recording)
+    with _prepared(scene) as ready, closing(EtwSource(EtwOptions(include_self=True), scene.cpus)) as source:
+        source.open(ready.links)
+        windows.play(next(iter(windows.sessions)), replayed(recording, windows))
+        source.stop()
+        yield from ready.results()
+        yield from _ledgers(source.statistics(), scene)
+        yield b"printed " + source.printed().hex().encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A scene's maps and programs, for the interpreter."""
+
+    scene: Scene
+    maps: list[Map]
+    programs: dict[str, Interpreter]
+
+    @property
+    def links(self) -> list[LinkRequest]:
+        needs = {each.job.program: each.certificate.context_bytes for each in self.scene.programs}
+        return [LinkRequest(name, self.programs[each].native, needs[each]) for each, name in self.scene.links]
+
+    def results(self) -> Iterator[bytes]:
+        yield from _maps(self.maps)
+        for number, each in enumerate(self.programs.values()):
+            told = (number, each.native.runs, each.native.aborted, each.native.last_result)
+            yield b"program %d runs %d aborted %d result %d" % told
+
+
+@contextmanager
+def _prepared(scene: Scene) -> Iterator[_Ready]:
     with ExitStack() as stack:
         maps = [stack.enter_context(Map(spec, LINUX.maps[spec.type], scene.cpus)) for spec in scene.maps]
         programs = {each.job.program: Interpreter(each, maps, fuel=FUEL) for each in scene.programs}
         for each in programs.values():
             stack.callback(each.close)
-        source = stack.enter_context(closing(EtlSource(recording)))
-        needs = {each.job.program: each.certificate.context_bytes for each in scene.programs}
-        source.open([LinkRequest(name, programs[program].native, needs[program]) for program, name in scene.links])
-        yield b"passed %d" % drain(source)
-        source.stop()
-        yield from _maps(maps)
-        for number, each in enumerate(programs.values()):
-            told = (number, each.native.runs, each.native.aborted, each.native.last_result)
-            yield b"program %d runs %d aborted %d result %d" % told
-        yield from _ledgers(source, scene)
-        yield from _rest(source)
+        yield _Ready(scene, maps, programs)
 
 
 def case(code: bytes, memory: bytes, *, checked: bool) -> Iterator[bytes]:
@@ -137,13 +175,11 @@ def _maps(maps: Iterable[Map]) -> Iterator[bytes]:
             yield from (b"row %s %s" % (key.hex().encode(), value.hex().encode()) for key, value in each.items())
 
 
-def _ledgers(source: EtlSource, scene: Scene) -> Iterator[bytes]:
-    ledgers = source.statistics()
+def _ledgers(ledgers: Mapping[str, Ledger], scene: Scene) -> Iterator[bytes]:
     wanted = matches(scene)
     timed = dict.fromkeys(name for _, name in scene.links if name not in wanted)
     yield from (_ledger(b"events", number, ledgers[name]) for number, name in enumerate(wanted))
     yield from (_ledger(b"timed", number, ledgers[name]) for number, name in enumerate(timed))
-    yield _ledger(b"rest", 0, ledgers[f"etl:{source.path}"])
 
 
 def _ledger(what: bytes, number: int, row: Ledger) -> bytes:

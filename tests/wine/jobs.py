@@ -23,7 +23,7 @@ from tracerd.vm.linking import link
 
 _T = TypeVar("_T")
 
-_WALK, _CASE, _HAMMER, _SCHEMAS, _DECODE = range(1, 6)
+_WALK, _CASE, _HAMMER, _SCHEMAS, _DECODE, _LIVE = range(1, 7)
 _TICKS = {
     AttachKind.BEGIN: lib.TR_TICK_BEGIN, AttachKind.INTERVAL: lib.TR_TICK_INTERVAL, AttachKind.END: lib.TR_TICK_END,
 }
@@ -31,23 +31,25 @@ _TICKS = {
 
 def walk(recording: Path, scene: Scene, groups: Mapping[int, UUID], matches: Mapping[str, EtwMatch]) -> bytes:
     """Walk a recording with a scene's programs attached. `matches` are its names of ETW events, in order."""
-    programs = [proved.job.program for proved in scene.programs]
-    numbers = {name: number for number, name in enumerate(matches)}
-    timed = list(dict.fromkeys(name for _, name in scene.links if name not in matches))
-    links, ticks = [], []
-    for program, name in scene.links:
-        at = programs.index(program)
-        need = scene.programs[at].certificate.context_bytes
-        if name in matches:
-            links.append(_u32(at, numbers[name], need))
-        else:
-            parsed = parse_attach(name)
-            interval = struct.pack("<Q", parsed.interval_ns)
-            ticks.append(_u32(at, _TICKS[parsed.kind]) + interval + _u32(need, timed.index(name)))
-    return b"".join((
-        _u32(_WALK), _text(str(recording)), _scene(scene), _groups(groups),
-        _list(matches.values(), _match), _list(links, bytes), _list(ticks, bytes),
-    ))
+    timed = [(program, name) for program, name in scene.links if name not in matches]
+    names = list(dict.fromkeys(name for _, name in timed))
+    ticks = []
+    for program, name in timed:
+        at, need = _program_at(scene, program)
+        parsed = parse_attach(name)
+        interval = struct.pack("<Q", parsed.interval_ns)
+        ticks.append(_u32(at, _TICKS[parsed.kind]) + interval + _u32(need, names.index(name)))
+    named = _names(scene, groups, matches)
+    return b"".join((_u32(_WALK), _text(str(recording)), _scene(scene), named, _list(ticks, bytes)))
+
+
+def live(
+    recording: Path, scene: Scene, groups: Mapping[int, UUID], matches: Mapping[str, EtwMatch], clock: Sequence[int]
+) -> bytes:
+    """Play a recording into a live session's callback. `clock`: its frequency, and its ticks at a FILETIME."""
+    named = _names(scene, groups, matches)
+    anchor = struct.pack("<3Q", *clock)
+    return b"".join((_u32(_LIVE), _text(str(recording)), _scene(scene), named, _u32(scene.cpus), anchor))
 
 
 def case(code: bytes, memory: bytes, *, checked: bool) -> bytes:
@@ -76,6 +78,22 @@ def schemas(providers: Iterable[Provider]) -> bytes:
 def decoding(recording: Path, groups: Mapping[int, UUID]) -> bytes:
     """Decode a recording to JSON lines."""
     return _u32(_DECODE) + _text(str(recording)) + _groups(groups)
+
+
+def _names(scene: Scene, groups: Mapping[int, UUID], matches: Mapping[str, EtwMatch]) -> bytes:
+    numbers = {name: number for number, name in enumerate(matches)}
+    links = []
+    for program, name in scene.links:
+        if name in numbers:
+            at, need = _program_at(scene, program)
+            links.append(_u32(at, numbers[name], need))
+    return _groups(groups) + _list(matches.values(), _match) + _list(links, bytes)
+
+
+def _program_at(scene: Scene, name: str) -> tuple[int, int]:
+    """Return a program's number, and the context bytes that it may read."""
+    at = next(at for at, proved in enumerate(scene.programs) if proved.job.program == name)
+    return at, scene.programs[at].certificate.context_bytes
 
 
 def _groups(groups: Mapping[int, UUID]) -> bytes:

@@ -49,6 +49,12 @@ def all_kinds(cpus: int) -> Scene:
     return _scene(ALL_KINDS, [*every, *some, *timed], cpus)
 
 
+def all_named(names: Sequence[str], cpus: int) -> Scene:
+    """The same, but for the timed programs, on all events of these names."""
+    programs = ("on_tally", "on_size", "on_thread", "on_record", "on_fuel")
+    return _scene(ALL_KINDS, [(program, name) for program in programs for name in names], cpus)
+
+
 def hammered(cpus: int) -> Scene:
     """The program that several threads run at once; its maps have a slot for each of them."""
     facts = [MapFacts(each.name, each.type, each.key_size, each.value_size, each.max_entries) for each in SPECS]

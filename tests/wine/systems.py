@@ -41,5 +41,5 @@ class Systems:
 def same_lines(where: str, lines: Sequence[bytes], wanted: Sequence[bytes]) -> None:
     """Fail with the first line that differs: there may be a hundred thousand of them."""
     for number, (line, expected) in enumerate(zip(lines, wanted, strict=False)):
-        assert line == expected, f"{where}: line {number} of {len(wanted)}"
+        assert line == expected, f"{where}: line {number} of {len(wanted)}: {line[:200]!r} is not {expected[:200]!r}"
     assert len(lines) == len(wanted), f"{where}: the lines before are the same"

@@ -11,11 +11,14 @@ import pytest
 
 from tests.fuzz.etl import write_odd
 from tests.sources.etl_support import SAMPLES, buffer_offsets, needs_samples
+from tests.sources.etw_records import set_clock
+from tests.sources.etw_shim import installed
 from tests.sources.test_etl_damage import BUFFER, sound
 from tests.sources.test_etl_demo import DEMO
+from tests.sources.test_etw_live import names_in
 from tests.sources.xca import FORMATS, compress_recording
 from tests.wine import expected, jobs
-from tests.wine.scenes import Scene, all_kinds, etl_processes
+from tests.wine.scenes import Scene, all_kinds, all_named, etl_processes
 from tests.wine.systems import Systems
 from tracerd.sources.etl import EtlSource
 from tracerd.sources.schema.catalog import load, shipped
@@ -86,6 +89,20 @@ def test_recordings_are_decoded_alike(systems: Systems, made: list[Path]) -> Non
     decodings = [jobs.decoding(path, expected.groups()) for path in recordings]
     with closing(prepared):
         assert systems.compare([jobs.schemas(providers), *decodings], lines()) > 1000
+
+
+@pytest.mark.filterwarnings("ignore:isSet:DeprecationWarning")       # pywintrace's thread calls it
+def test_live_callbacks_fill_maps_alike(systems: Systems, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recordings once more, event by event as EVENT_RECORDs, into the callback that Windows would call."""
+    given, told = [], []
+    for path in [DEMO, *FILES]:
+        with installed(monkeypatch) as windows:
+            set_clock(windows, path)
+            scene = all_named(names_in(path), cpus_of(path))
+            clock = (windows.frequency, windows.ticks, windows.filetime)
+            given.append(jobs.live(path, scene, expected.groups(), expected.matches(scene), clock))
+            told.extend(expected.live(path, scene, windows))
+    assert systems.compare(given, told) > 100
 
 
 def test_buffers_beyond_four_gib_are_read(systems: Systems, tmp_path: Path) -> None:

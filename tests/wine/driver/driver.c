@@ -101,6 +101,7 @@ static void do_job(struct input *in, FILE *out)
     case 3: job_hammer(in, out); return;
     case 4: job_schemas(in, out); return;
     case 5: job_decode(in, out); return;
+    case 6: job_live(in, out); return;
     default: need(0, "there is no such job");
     }
 }

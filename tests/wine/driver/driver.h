@@ -4,15 +4,16 @@
    A job file is jobs up to its end. All numbers are u32 and little-endian unless said otherwise; BYTES is a number and so
    many bytes, TEXT the same with a zero at its end that counts, LIST of X is a number and so many X. A job is one of
 
-   1 walk      TEXT recording, SCENE, GROUPS, LIST of {16 bytes provider, wants, group, event} matches, LIST of {program,
-               match, need} links, LIST of {program, kind, u64 interval, need, group} ticks
+   1 walk      TEXT recording, SCENE, NAMES, LIST of {program, kind, u64 interval, need, group} ticks
    2 case      BYTES code, BYTES memory, checked
    3 hammer    SCENE of one program, threads, u64 runs of each
    4 schemas   LIST of {KEY, TEXT name}, LIST of {KEY, BYTES fields, BYTES labels, BYTES texts, name, name bytes}; for the
                jobs that follow. Fields and labels lie as in border/etw_layouts.h
    5 decode    TEXT recording, GROUPS
+   6 live      TEXT recording, SCENE, NAMES, cpus, u64 frequency, u64 ticks, u64 FILETIME at these ticks
 
    GROUPS      LIST of {group, 16 bytes class GUID}
+   NAMES       GROUPS, LIST of {16 bytes provider, wants, group, event} matches, LIST of {program, match, need} links
    KEY         16 bytes provider, number, version, space
    SCENE       LIST of MAP, LIST of PROGRAM
    MAP         kind, key size, value size, max entries, flags, cpus, BYTES contents (of an array's values)
@@ -35,6 +36,7 @@
 #define MOST 64u                             /* of maps and of programs */
 #define PRINT_BYTES 65536u                   /* of a walk's run, and its seed: as sources/etl.py has them */
 #define SEED 0x7472616365726400u
+#define LIVE_SEED 1u                         /* sources/etw/source.py */
 
 struct input {
     const uint8_t *at;
@@ -70,13 +72,15 @@ void scene_free(struct scene *scene);
 struct tr_etl *open_recording(struct input *in, FILE *out, struct tr_etl_facts *facts, int *fd);
 void close_recording(struct tr_etl *etl, int fd);
 
-/* Names that nothing is asked of yet, with the kernel groups of the job. */
+/* Names that nothing is asked of yet, with the kernel groups of the job; and those of a job, prepared. */
 struct tr_etw_matcher *read_groups(struct input *in);
+struct tr_etw_matcher *read_matcher(struct input *in, const struct scene *scene, uint32_t *matches);
 
 void job_walk(struct input *in, FILE *out);
 void job_case(struct input *in, FILE *out);
 void job_hammer(struct input *in, FILE *out);
 void job_schemas(struct input *in, FILE *out);
 void job_decode(struct input *in, FILE *out);
+void job_live(struct input *in, FILE *out);
 
 #endif

@@ -88,7 +88,7 @@ struct tr_etw_matcher *read_groups(struct input *in)
     return matcher;
 }
 
-static struct tr_etw_matcher *read_matcher(struct input *in, const struct scene *scene, uint32_t *matches)
+struct tr_etw_matcher *read_matcher(struct input *in, const struct scene *scene, uint32_t *matches)
 {
     struct tr_etw_matcher *matcher = read_groups(in);
 
