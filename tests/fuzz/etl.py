@@ -1,4 +1,4 @@
-"""Fuzz the walker of .etl recordings, its decompressors and the decoder: libFuzzer under sanitizers."""
+"""Fuzz what reads ETW under sanitizers: the walker, the decompressors, the decoder, the callback (libFuzzer)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FLAGS = (
 )
 _LARGEST_SEED = 30_000
 _INTERRUPTED = 72                            # libFuzzer's exit code when somebody stops it
-_TARGETS = {"fuzz_walk": 65_536, "fuzz_decompress": 8_192, "fuzz_decode": 4_096}
+_TARGETS = {"fuzz_walk": 65_536, "fuzz_decompress": 8_192, "fuzz_decode": 4_096, "fuzz_record": 1_024}
 """Each with the longest input worth trying."""
 
 
@@ -49,6 +49,7 @@ def fuzz(seconds: float, seed: int) -> int:
     _write_recordings(BUILD / "fuzz_walk")
     _write_packed(BUILD / "fuzz_decompress")
     etw_seeds.write_seeds(BUILD / "fuzz_decode")
+    etw_seeds.write_records(BUILD / "fuzz_record")
     return sum(_run(name, seconds / len(_TARGETS), seed) for name in _TARGETS)
 
 

@@ -1,4 +1,4 @@
-"""Inputs for fuzzing the decoder: events of the samples with the schemas that decode them, and some of every type."""
+"""Inputs for fuzzing the decoder and the callback: events of the samples, with their schemas, and some of each kind."""
 
 from __future__ import annotations
 
@@ -42,6 +42,29 @@ def write_seeds(folder: Path) -> None:
     for number, seed in enumerate(seeds):
         flags = seed[0] | _FORMS[number % len(_FORMS)] << 1
         (folder / f"seed{number}").write_bytes(bytes([flags]) + seed[1:])
+
+
+def write_records(folder: Path) -> None:
+    """Write seeds of the callback: threads that start and are switched, items, and what is missing."""
+    records = (
+        _record(0x100, 1, 3, struct.pack("<II40x", 7, 9)),
+        _record(0x100, 1, 36, struct.pack("<II16x", 9, 0), task=(255, 255)),
+        _record(0x140, 0, 46, struct.pack("<QII", 1, 9, 1), task=(255, 255)),
+        _record(0x41, 2, 7, b"payload", items=((1, b"schema"), (2, b"\x09\0name\0"))),
+        _record(0x48, 3, 0, b"message"),
+        _record(0x41, 2, 7, b"payload", missing=3, items=((1, b"schema"),)),
+    )
+    for number, seed in enumerate((*records, b"".join(records))):
+        (folder / f"seed{number}").write_bytes(seed)
+
+
+def _record(
+    flags: int, provider: int, opcode: int, payload: bytes, *, task: tuple[int, int] = (7, 9), missing: int = 0,
+    items: tuple[tuple[int, bytes], ...] = (),
+) -> bytes:
+    sizes = bytes(kind | len(data) << 2 for kind, data in items).ljust(3, b"\0")
+    fixed = struct.pack("<H8BqBB", flags, provider, opcode, 7, 0, 4, 1, *task, 1000, missing, len(items))
+    return fixed + sizes + bytes([len(payload)]) + b"".join(data for _, data in items) + payload
 
 
 def _of_types() -> Iterator[bytes]:

@@ -117,6 +117,14 @@ static void settle_kind(const struct tr_event_record *record, uint16_t group, st
     }
 }
 
+/* An event without a payload has no pointer to one. */
+static const uint8_t *payload_of(const struct tr_event_record *record)
+{
+    static const uint8_t none[1];
+
+    return record->user_data ? record->user_data : none;
+}
+
 static bool read_record(const struct tr_etw_live *live, const struct tr_event_record *record,
                         struct tr_etl_event *event)
 {
@@ -125,7 +133,7 @@ static bool read_record(const struct tr_etw_live *live, const struct tr_event_re
     memset(event, 0, sizeof *event);
     if ((record->user_data_length && !record->user_data) || !note_items(record, &event->described))
         return false;
-    event->payload = record->user_data;
+    event->payload = payload_of(record);
     event->payload_size = record->user_data_length;
     event->provider = header->provider_id;
     event->activity = header->activity_id;
