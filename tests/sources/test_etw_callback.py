@@ -39,6 +39,7 @@ class Live:
         self.native = lib.tr_etw_live_new(
             ffi.new("struct tr_etw_live_options *", clock), self.matcher.native, self.run
         )
+        lib.tr_etw_live_gate(self.native, 1)
         address = int(ffi.cast("uintptr_t", lib.tr_etw_live_callback()))
         self._callback = records.cast("void (*)(struct record *)", address)
         self._context = records.cast("void *", int(ffi.cast("uintptr_t", self.native)))
@@ -209,6 +210,18 @@ def test_names_that_stay_go_on_counting_over_an_exchange(live: Live) -> None:
     live.exchange(ANY)
     assert live.balance(ANY).delivered == 0
     assert live.counts() == (4, 0, 1)
+
+
+def test_nothing_runs_while_the_gate_is_closed(live: Live) -> None:
+    """Windows' thread waits; what it has is delivered when the gate opens."""
+    lib.tr_etw_live_gate(live.native, 0)
+    thread = threading.Thread(target=live.take)
+    thread.start()
+    thread.join(0.05)
+    assert (live.counts()[0], thread.is_alive()) == (0, True)
+    lib.tr_etw_live_gate(live.native, 1)
+    thread.join()
+    assert len(live.seen) == 1
 
 
 def test_links_are_exchanged_while_events_pour_in(live: Live) -> None:

@@ -121,6 +121,23 @@ def test_links_that_stay_keep_their_counts(windows: FakeWindows, recorder: Recor
         sources.close()
 
 
+def test_no_program_runs_between_two_turns_of_the_pump(windows: FakeWindows, recorder: Recorder) -> None:
+    """The daemon relies on it where it exchanges a running map's memory; the events wait in Windows' buffers."""
+    sources = LiveSources(EVERYTHING, lambda: None)
+    start = LinkRequest(START, recorder.program, 96)
+    try:
+        sources.relink([start])
+        with sources.parked():
+            before = sources.counts(start)
+            windows.play("tracerd", replayed(DEMO, windows))
+            time.sleep(0.05)
+            assert sources.counts(start) == before == (0, 0)
+        windows.played("tracerd")
+        assert sources.counts(start)[0] > 0
+    finally:
+        sources.close()
+
+
 def test_a_change_that_windows_refuses_changes_nothing(windows: FakeWindows, recorder: Recorder) -> None:
     sources = LiveSources(EVERYTHING, lambda: None)
     start = LinkRequest(START, recorder.program, 96)
@@ -191,7 +208,6 @@ CLASSES = {group.guid for group in KERNEL_GROUPS}
 
 def _live(windows: FakeWindows, path: Path) -> None:
     windows.play("tracerd", replayed(path, windows))
-    windows.played("tracerd")
 
 
 def _decoded(source: Any, guids: list[str], flow: Callable[[Any], object]) -> tuple[bytes, int]:

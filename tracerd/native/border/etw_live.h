@@ -1,6 +1,7 @@
 /* A live ETW session's end in the core: the callback that Windows hands every event to, on the thread that is inside
-   ProcessTrace. It runs the programs at once; nothing is copied, nothing of Python runs. Who controls the session does so
-   from any other thread: the callback holds a lock for one event at a time. */
+   ProcessTrace. It runs the programs at once; nothing is copied, nothing of Python runs. But it runs them only while the
+   gate is open, which the pump opens for each of its turns: between two turns no program runs, as with every source, and
+   Windows' buffers keep what comes. Other threads may ask at any time: a lock is held for one event at a time. */
 
 struct tr_etw_live;
 
@@ -28,6 +29,9 @@ void tr_etw_live_free(struct tr_etw_live *live);
 
 /* Two fields of EVENT_TRACE_LOGFILEW: EventRecordCallback; Context is the session itself. */
 void *tr_etw_live_callback(void);
+
+/* Open the gate, or close it: when that returns, no program runs and none will until it is opened. It is closed first. */
+void tr_etw_live_gate(struct tr_etw_live *live, int32_t open);
 
 /* Have another matcher, prepared, from the next event on. It goes on with what the one before has counted (`numbers` as for
    tr_etw_carry), which no event comes to any more when this returns. */

@@ -13,6 +13,7 @@
 #define MAX_IGNORED 16u                      /* of struct tr_ignored */
 
 struct tr_etw_live {
+    uint32_t open;                           /* the gate */
     uint32_t lock;
     uint32_t asking;                         /* threads that wait for the lock beside the callback */
     struct tr_etw_matcher *matcher;          /* the caller's, as the run */
@@ -64,11 +65,43 @@ static void ask_lock(struct tr_etw_live *live)
     __atomic_fetch_sub(&live->asking, 1, __ATOMIC_RELAXED);
 }
 
+static bool is_open(const struct tr_etw_live *live)
+{
+    return __atomic_load_n(&live->open, __ATOMIC_ACQUIRE);
+}
+
+/* A turn of the pump ends for microseconds as a rule, but it may be long until the next. */
+static void wait_for_gate(const struct tr_etw_live *live)
+{
+    for (uint32_t tries = 0; !is_open(live); tries++) {
+        if (tries < 64)
+            tr_os_yield();
+        else
+            tr_os_rest();
+    }
+}
+
+/* Whoever closed the gate and then had the lock finds no callback inside: the gate is looked at with the lock held. */
 static void callback_lock(struct tr_etw_live *live)
 {
-    for (uint32_t i = 0; i < 64 && __atomic_load_n(&live->asking, __ATOMIC_RELAXED); i++)
-        tr_os_yield();
-    tr_lock(&live->lock);
+    for (;;) {
+        wait_for_gate(live);
+        for (uint32_t i = 0; i < 64 && __atomic_load_n(&live->asking, __ATOMIC_RELAXED); i++)
+            tr_os_yield();
+        tr_lock(&live->lock);
+        if (is_open(live))
+            return;
+        tr_unlock(&live->lock);
+    }
+}
+
+void tr_etw_live_gate(struct tr_etw_live *live, int32_t open)
+{
+    __atomic_store_n(&live->open, open != 0, __ATOMIC_RELEASE);
+    if (!open) {
+        ask_lock(live);
+        tr_unlock(&live->lock);
+    }
 }
 
 /* Keep what the event says of its own fields. Returns false for items that make no sense. */

@@ -6,7 +6,9 @@ of 64 to 256 KB, 64 to 128 of them and more where there are many CPUs, lost none
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from tracerd.snapshot import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +50,14 @@ class Losses:
     def buffers(self) -> int:
         """Lost buffers of either kind."""
         return self.real_time_buffers + self.log_buffers
+
+
+def session_ledger(lost: Losses, rest: Ledger, unknown: str) -> Ledger:
+    """Return the ledger of a session. `rest`: what else is charged to it; `unknown`: why Windows does not tell."""
+    lossy = Ledger(lost.events + lost.buffers, 0, lost_in_session=lost.events, dropped_in_ring=lost.buffers)
+    buffers = (
+        f"buffers lost: {lost.real_time_buffers:,} that could not be handed over in time, {lost.log_buffers:,} that"
+        " could not be written; Windows does not say how many events were in them"
+    )
+    via = [each for each in (buffers if lost.buffers else "", unknown) if each]
+    return replace(lossy + rest, via="; ".join(via))

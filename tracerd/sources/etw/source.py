@@ -1,5 +1,6 @@
-"""The event source of live ETW. Programs run in the callback, on the threads that are inside ProcessTrace; the pump
-only waits, polls what Windows has lost, and finds out when a session has died.
+"""The event source of live ETW. Programs run in the callback, on the threads that are inside ProcessTrace, but only
+while the pump is inside a turn: it opens the gate, waits, polls what Windows has lost, and notices when a session has
+died.
 
 Two sessions mean two such threads. The core lets one event through at a time, so events of one CPU never run at once.
 """
@@ -10,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from tracerd.errors import SourceError
@@ -21,9 +22,10 @@ from tracerd.sources.base import LinkRequest, Pause, count_of, ledger
 from tracerd.sources.etl_names import EtwMatch, parse_name
 from tracerd.sources.etw import clock
 from tracerd.sources.etw.api import Api, load
-from tracerd.sources.etw.buffers import Buffers, Losses, for_cpus
+from tracerd.sources.etw.buffers import Buffers, for_cpus, session_ledger
 from tracerd.sources.etw.plan import Plan, both
 from tracerd.sources.etw.plan import plan as plan_of
+from tracerd.sources.etw.relink import EtwRelink
 from tracerd.sources.etw.session import Reader
 from tracerd.sources.etw.sessions import Sessions
 from tracerd.sources.etw.tdh_names import Registered
@@ -130,8 +132,10 @@ class EtwSource:
         Raises:
             SourceError: a session has died.
         """
+        lib.tr_etw_live_gate(self._opened, 1)
         if self._woken.wait(timeout_ms / 1000):
             self._woken.clear()
+        lib.tr_etw_live_gate(self._opened, 0)
         if time.monotonic() >= self._poll_due:
             self._poll_due = time.monotonic() + POLL_SECONDS
             self._open_sessions.poll()
@@ -149,7 +153,11 @@ class EtwSource:
             NotPermitted, SourceError: one could not be stopped.
         """
         if self._sessions is not None:
-            self._sessions.stop()
+            lib.tr_etw_live_gate(self._opened, 1)
+            try:
+                self._sessions.stop()
+            finally:
+                lib.tr_etw_live_gate(self._opened, 0)
 
     def ignore(self, pid: int) -> None:
         """Count the events of another process of ours as filtered. At any time, from any thread.
@@ -198,21 +206,22 @@ class EtwSource:
         rest = Ledger(unmatched + failed, 0, filtered=unmatched, failed=failed)
         unknown = self._open_sessions.unknown()
         for name, lost in self._open_sessions.losses().items():
-            ledgers[_SESSION + name] = _row(lost, rest, unknown.get(name, ""))
+            ledgers[_SESSION + name] = session_ledger(lost, rest, unknown.get(name, ""))
             rest = Ledger(0, 0)
         return ledgers
 
     def close(self) -> None:
         """Release everything. May be called twice."""
         sessions, self._sessions = self._sessions, None
-        if sessions is not None:
-            try:
+        try:
+            if sessions is not None:
+                lib.tr_etw_live_gate(self._live, 1)
                 sessions.stop()
-            finally:
+        finally:
+            if sessions is not None:
+                lib.tr_etw_live_gate(self._live, 0)
                 sessions.close()
-                self._release(stuck=sessions.stuck)
-        else:
-            self._release(stuck=False)
+            self._release(stuck=sessions is not None and sessions.stuck)
 
     def _begin(self, api: Api) -> None:
         """Make what the callback needs, with nothing linked yet."""
@@ -261,6 +270,12 @@ class EtwSource:
         return counts
 
     @property
+    def _opened(self) -> Any:
+        if self._live is None:
+            raise SourceError("etw", "is not open")
+        return self._live
+
+    @property
     def _open_sessions(self) -> Sessions:
         if self._sessions is None:
             raise SourceError("etw", "is not open")
@@ -279,37 +294,3 @@ _KEPT: list[object] = []
 
 def _at_once(work: Callable[[], None]) -> None:
     work()
-
-
-def _row(lost: Losses, rest: Ledger, unknown: str) -> Ledger:
-    """Return the ledger of a session."""
-    lossy = Ledger(lost.events + lost.buffers, 0, lost_in_session=lost.events, dropped_in_ring=lost.buffers)
-    buffers = (
-        f"buffers lost: {lost.real_time_buffers:,} that could not be handed over in time, {lost.log_buffers:,} that"
-        " could not be written; Windows does not say how many events were in them"
-    )
-    via = [each for each in (buffers if lost.buffers else "", unknown) if each]
-    return replace(lossy + rest, via="; ".join(via))
-
-
-class EtwRelink:
-    """A change of links, from `relink` on; see `base.Relink`."""
-
-    def __init__(self, source: EtwSource, matcher: EtwMatcher, wanted: Plan) -> None:
-        self._source = source
-        self._matcher = matcher
-        self._wanted = wanted
-        self._before = source.plan
-
-    def make(self, pause: Pause) -> None:
-        """Exchange the links between two events."""
-        pause(lambda: self._source.exchange(self._matcher, self._wanted))
-
-    def finish(self, pause: Pause) -> None:  # noqa: ARG002  the protocol's
-        """Let in no more than is needed now. Events that were on their way are filtered."""
-        self._source.apply(self._wanted)
-
-    def abandon(self) -> None:
-        """Let in no more than before."""
-        self._matcher.close()
-        self._source.apply(self._before)

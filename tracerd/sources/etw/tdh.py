@@ -8,23 +8,25 @@ import ctypes
 import json
 import os
 import platform
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tracerd.errors import ConfigError, SourceError
+from tracerd.errors import ConfigError, NotSupported, SourceError
 from tracerd.sources.etw import tdh_info
 from tracerd.sources.etw.api import Api, load, on_windows
 from tracerd.sources.etw.refusals import INSUFFICIENT_BUFFER, NOT_FOUND, SUCCESS, refusal
 from tracerd.sources.schema.model import Provider
-from tracerd.sources.schema.tdh_cache import FORMAT, read_cache
+from tracerd.sources.schema.tdh_cache import FORMAT, read_cache, read_document
 
-_NONE = (2, 13, NOT_FOUND, 4306, 15021)      # no such file, no data, not found, empty, no such map: there is none
+_NONE = (2, NOT_FOUND, 1812, 1813, 4306, 15100)
+"""There is none: no such file, schema, resource, type of resource, event, text in this language."""
+
 _TRIES = 4                                   # the answer may grow between two questions
 
 
@@ -46,7 +48,8 @@ class Tdh:
     def providers(self) -> dict[str, UUID]:
         """Every registered provider by its name."""
         data = self._answer("TdhEnumerateProviders", self._api.tdh_dll.TdhEnumerateProviders)
-        return tdh_info.providers(data) if data else {}
+        with _sensible("its registered providers"):
+            return tdh_info.providers(data) if data else {}
 
     def find(self, provider: str) -> tuple[str, UUID]:
         """Return name and GUID of a provider that is registered, by either.
@@ -63,7 +66,7 @@ class Tdh:
         """Return all schemas of a provider.
 
         Raises:
-            SourceError: Windows has no manifest of it.
+            NotPermitted, SourceError: Windows has no manifest of it, or does not answer sensibly.
         """
         native = self._api.guid.from_buffer_copy(guid.bytes_le)
         dll = self._api.tdh_dll
@@ -72,17 +75,29 @@ class Tdh:
         )
         if answer is None:
             raise SourceError(f"ETW provider {name}", "Windows has no manifest; its events may describe themselves")
+        with _sensible(name):
+            events, left_out = self._events(native, tdh_info.descriptors(answer))
+            maps = {each for event in events for each in tdh_info.map_names(event["fields"])}
+            provider = {
+                "name": name, "guid": str(guid), "events": _told_apart(events), "keywords": self._keywords(native),
+                "maps": self._maps(native, maps),
+            }
+        return Dump(_document(provider), tuple(left_out))
+
+    def _events(
+        self, guid: Any, descriptors: Iterable[tdh_info.Descriptor]
+    ) -> tuple[list[dict[str, Any]], list[str]]:
+        """Return the events that can be read again, and why others cannot: one of them must not spoil all."""
         events, left_out = [], []
-        for descriptor in tdh_info.descriptors(answer):
+        for descriptor in descriptors:
+            where = f"event {descriptor.id} version {descriptor.version}"
             try:
-                events.append(self._event(native, descriptor))
-            except tdh_info.Senseless as error:
-                left_out.append(f"event {descriptor.id} version {descriptor.version}: {error}")
-        provider = {
-            "name": name, "guid": str(guid), "events": _told_apart(events), "keywords": self._keywords(native),
-            "maps": self._maps(native, {each for event in events for each in tdh_info.map_names(event["fields"])}),
-        }
-        return Dump({"format": FORMAT, "windows": _version(), "providers": [provider]}, tuple(left_out))
+                event = self._event(guid, descriptor)
+                _check(event)
+                events.append(event)
+            except (tdh_info.Senseless, ConfigError) as error:
+                left_out.append(f"{where}: {error}")
+        return events, left_out
 
     def _event(self, guid: Any, descriptor: tdh_info.Descriptor) -> dict[str, Any]:
         raw = ctypes.create_string_buffer(descriptor.raw, len(descriptor.raw))
@@ -167,8 +182,12 @@ def registered_here() -> Callable[[UUID], Provider | None] | None:
     """Return how to ask this machine for schemas that tracerd does not ship; None where it is not Windows."""
     if not on_windows():
         return None
-    folder = Path(os.environ.get("LOCALAPPDATA") or tempfile.gettempdir()) / "tracerd" / "schemas"
-    return SchemaCache(Tdh(load()), folder).provider
+    home = os.environ.get("LOCALAPPDATA")
+    folder = Path(home) if home else Path.home() / "AppData" / "Local"
+    try:
+        return SchemaCache(Tdh(load()), folder / "tracerd" / "schemas").provider
+    except NotSupported:                         # recordings are decoded without pywintrace too
+        return None
 
 
 def write(dump: Dump, path: Path) -> None:
@@ -185,6 +204,29 @@ def write(dump: Dump, path: Path) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise ConfigError(str(path), f"cannot be written: {error.strerror or error}") from error
+
+
+def _document(*providers: dict[str, Any]) -> dict[str, Any]:
+    return {"format": FORMAT, "windows": _version(), "providers": list(providers)}
+
+
+def _check(event: dict[str, Any]) -> None:
+    """See whether the event can be read again.
+
+    Raises:
+        ConfigError: it has a length or a type that a dump cannot have.
+    """
+    alone = {key: value for key, value in event.items() if key != "opcode_name"}
+    provider = {"name": "Windows", "guid": str(UUID(int=0)), "events": [alone]}
+    read_document("TDH", json.dumps(_document(provider)).encode())
+
+
+@contextmanager
+def _sensible(what: str) -> Iterator[None]:
+    try:
+        yield
+    except tdh_info.Senseless as error:
+        raise SourceError(f"schemas of Windows: {what}", f"Windows' answer makes no sense: {error}") from error
 
 
 def _told_apart(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

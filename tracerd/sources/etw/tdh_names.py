@@ -6,7 +6,6 @@ from tracerd.errors import ConfigError
 from tracerd.sources.etl_names import EtwMatch, parse_name
 from tracerd.sources.etw.api import Api
 from tracerd.sources.etw.tdh import Tdh
-from tracerd.sources.etw.tdh_info import Senseless
 
 
 class Registered:
@@ -38,7 +37,7 @@ class Registered:
         name, _, wanted = event.removeprefix("etw:").partition(":")
         try:
             registered, guid = self._tdh.find(name)
-        except (ConfigError, Senseless):
+        except ConfigError:
             return None
         if not wanted:
             return EtwMatch(guid)
