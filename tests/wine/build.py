@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracerd.native.build import UNIX_FLAGS
+from tracerd.native.build import FLAGS
 
 ROOT = Path(__file__).parents[2]
 NATIVE = ROOT / "tracerd" / "native"
@@ -48,7 +48,7 @@ def build(target: Target) -> Path:
 def _compile(target: Target, folder: Path, source: Path, newest: float) -> Path:
     out = folder / f"{source.parent.name}-{source.stem}.o"
     if not out.exists() or out.stat().st_mtime < max(newest, source.stat().st_mtime):
-        _run(target.compiler, *UNIX_FLAGS, "-Werror", *_INCLUDE, "-c", str(source), "-o", str(out))
+        _run(target.compiler, *FLAGS, "-Werror", *_INCLUDE, "-c", str(source), "-o", str(out))
     return out
 
 

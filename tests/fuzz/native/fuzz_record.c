@@ -150,6 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     live = tr_etw_live_new(&options, matcher, &run);
     check(live && tr_etw_live_ignore(live, 42, 1) == 0);
     memcpy(&callback, &address, sizeof callback);
+    tr_etw_live_gate(live, 1);
     for (; (size_t)(in.end - in.at) >= RECORD_BYTES; played++)
         play_one(&in, callback, live);
     tr_etw_live_counts(live, &counts);

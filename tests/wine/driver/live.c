@@ -146,6 +146,7 @@ void job_live(struct input *in, FILE *out)
     player.live = tr_etw_live_new(&options, matcher, &run);
     need(player.live != NULL, "no memory for a session");
     memcpy(&player.callback, &callback, sizeof callback);
+    tr_etw_live_gate(player.live, 1);
     play_all(etl, &groups);
     scene_print(out, &scene);
     print_live(out, player.live, matches);
