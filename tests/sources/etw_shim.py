@@ -1,6 +1,6 @@
 """A stand-in for Windows, so that the real pywintrace runs on any system: a copy of ctypes with what Windows' has
-(windll, WINFUNCTYPE, `c_ulong` of 32 bits) whose calls are `FakeWindows`' methods. It keeps sessions and what they have
-enabled, and hands events to the callback by its address, on the thread that is inside ProcessTrace.
+(windll, WINFUNCTYPE, `c_ulong` of 32 bits, `c_wchar` of 16) whose calls are `FakeWindows`' methods. It keeps sessions
+and what they have enabled, and hands events to the callback by its address, on the thread that is inside ProcessTrace.
 """
 
 from __future__ import annotations
@@ -329,6 +329,7 @@ def _windows_ctypes(windows: FakeWindows) -> tuple[ModuleType, ModuleType]:
 
     copy.__dict__.update(
         windll=Dlls, oledll=Dlls, WINFUNCTYPE=ctypes.CFUNCTYPE, c_ulong=ctypes.c_uint32, c_long=ctypes.c_int32,
+        c_wchar=ctypes.c_uint16,
         WinError=_win_error, WinDLL=lambda *_, **__: dll, get_last_error=lambda: windows.error,
         GetLastError=lambda: windows.error,
     )
