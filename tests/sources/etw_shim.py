@@ -232,6 +232,10 @@ class FakeWindows:
             self.stubborn.clear()
             self._changed.notify_all()
 
+    def monotonic_ns(self) -> int:
+        """Python's clock, here of the same origin as QPC."""
+        return self.ticks * 10**9 // self.frequency
+
     # ---- kernel32 and TDH -----------------------------------------------------------------------------------------
 
     def CreateMutexW(self, attributes: Any, owned: int, name: str) -> int:  # noqa: ARG002, N802
@@ -355,6 +359,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWindows]:
     fake, wintypes = _windows_ctypes(windows)
     monkeypatch.setattr(builtins, "WindowsError", OSError, raising=False)
     monkeypatch.setattr(api, "on_windows", lambda: True)
+    monkeypatch.setattr("tracerd.sources.etw.clock.monotonic_ns", windows.monotonic_ns)
     monkeypatch.setattr("tracerd.sources.choose.on_windows", lambda: True)
     for name in ("windll", "WinDLL", "get_last_error", "GetLastError"):
         monkeypatch.setattr(ctypes, name, vars(fake)[name], raising=False)
