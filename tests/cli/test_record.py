@@ -84,7 +84,6 @@ def test_a_cut_by_time_process_and_event(tmp_path: Path) -> None:
         (("etw", "schema", "My-Provider", "-o", "{new}"), 4, "live ETW sessions need Windows"),
         (("replay", str(DEMO), "etl_processes", "--speed", "1"), 4, "only a .trec is paced"),
         (("replay", str(DEMO), "etl_processes", "--speed", "fast"), 2, "neither max nor a number"),
-        (("events", str(DEMO), "--fields"), 4, "does not say"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(
