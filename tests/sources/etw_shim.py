@@ -1,6 +1,6 @@
 """A stand-in for Windows, so that the real pywintrace runs on any system: a copy of ctypes with what Windows' has
-(windll, WINFUNCTYPE, `c_ulong` of 32 bits) whose calls are `FakeWindows`' methods. It keeps sessions and what they have
-enabled, and hands events to the callback by its address, on the thread that is inside ProcessTrace.
+(windll, WINFUNCTYPE, `c_ulong` of 32 bits, `c_wchar` of 16) whose calls are `FakeWindows`' methods. It keeps sessions
+and what they have enabled, and hands events to the callback by its address, on the thread that is inside ProcessTrace.
 """
 
 from __future__ import annotations
@@ -232,6 +232,10 @@ class FakeWindows:
             self.stubborn.clear()
             self._changed.notify_all()
 
+    def monotonic_ns(self) -> int:
+        """Python's clock, here of the same origin as QPC."""
+        return self.ticks * 10**9 // self.frequency
+
     # ---- kernel32 and TDH -----------------------------------------------------------------------------------------
 
     def CreateMutexW(self, attributes: Any, owned: int, name: str) -> int:  # noqa: ARG002, N802
@@ -329,6 +333,7 @@ def _windows_ctypes(windows: FakeWindows) -> tuple[ModuleType, ModuleType]:
 
     copy.__dict__.update(
         windll=Dlls, oledll=Dlls, WINFUNCTYPE=ctypes.CFUNCTYPE, c_ulong=ctypes.c_uint32, c_long=ctypes.c_int32,
+        c_wchar=ctypes.c_uint16,
         WinError=_win_error, WinDLL=lambda *_, **__: dll, get_last_error=lambda: windows.error,
         GetLastError=lambda: windows.error,
     )
@@ -354,6 +359,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWindows]:
     fake, wintypes = _windows_ctypes(windows)
     monkeypatch.setattr(builtins, "WindowsError", OSError, raising=False)
     monkeypatch.setattr(api, "on_windows", lambda: True)
+    monkeypatch.setattr("tracerd.sources.etw.clock.monotonic_ns", windows.monotonic_ns)
     monkeypatch.setattr("tracerd.sources.choose.on_windows", lambda: True)
     for name in ("windll", "WinDLL", "get_last_error", "GetLastError"):
         monkeypatch.setattr(ctypes, name, vars(fake)[name], raising=False)

@@ -24,6 +24,7 @@ ANY, KERNEL = f"etw:{PROVIDER}", "etw-kernel:Process"
 NO_TASK, NO_HOOK = 0xFFFFFFFF, 0xFFFFFFFF
 CLASSIC, NARROW, MESSAGE, INDEX = 0x100, 0x20, 0x8, 0x200
 CPUS = 300
+MONOTONIC_NS = 5_000_000_000
 FILETIME = 133_000_000_000_000_000            # when the clock had counted for a second
 
 
@@ -35,7 +36,10 @@ class Live:
         self.run: Any = ffi.new("struct tr_run *")
         self.matcher = EtwMatcher("etw", [LinkRequest(name, self.recorder.program, 96) for name in names])
         self.matchers = [self.matcher]
-        clock = {"clock": 1, "cpus": CPUS, "frequency": 3_000_000, "ticks": 3_000_000, "filetime": FILETIME}
+        clock = {
+            "clock": 1, "cpus": CPUS, "frequency": 3_000_000, "ticks": 3_000_000, "filetime": FILETIME,
+            "monotonic_ns": MONOTONIC_NS,
+        }
         self.native = lib.tr_etw_live_new(
             ffi.new("struct tr_etw_live_options *", clock), self.matcher.native, self.run
         )
@@ -109,10 +113,10 @@ def test_a_manifest_event_is_what_its_header_says(live: Live) -> None:
 
 
 def test_times_are_qpc_ticks(live: Live) -> None:
-    """The run's clock counts from zero, the context's is unix time."""
+    """The run's clock is the machine's monotonic one, the context's is unix time."""
     live.take(time_stamp=6_000_000)
     (seen,) = live.seen
-    assert seen.now_ns == 2_000_000_000
+    assert seen.now_ns == MONOTONIC_NS + 1_000_000_000
     assert seen.time_ns == (FILETIME - 116_444_736_000_000_000) * 100 + 1_000_000_000
 
 

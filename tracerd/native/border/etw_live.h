@@ -6,13 +6,15 @@
 struct tr_etw_live;
 
 /* Times of events are ticks of `clock` (1 QPC, as PROCESS_TRACE_MODE_RAW_TIMESTAMP leaves them; 2 system time), of which
-   there are `frequency` a second; it was `ticks` at the FILETIME `filetime`. Events of CPUs from `cpus` on are failed. */
+   there are `frequency` a second; it was `ticks` at the FILETIME `filetime`, and `monotonic_ns` on the clock that programs
+   are to see. Events of CPUs from `cpus` on are failed. */
 struct tr_etw_live_options {
     uint32_t clock;
     uint32_t cpus;
     int64_t frequency;
     int64_t ticks;
     int64_t filetime;
+    int64_t monotonic_ns;
 };
 
 /* Events so far: taken, whatever became of them; and those that made no sense, which no name is charged with. */

@@ -87,6 +87,7 @@ static uint64_t paced_ns(const struct tr_etl_pace *pace, uint64_t ticks)
 void tr_etl_set_clock(struct tr_etl_clock *clock, const struct tr_etl_facts *facts)
 {
     clock->facts = facts;
+    clock->shift_ns = 0;
     set_pace(&clock->pace, facts);
 }
 
@@ -102,6 +103,6 @@ int64_t tr_etl_event_unix_ns(const struct tr_etl_clock *clock, int64_t ticks)
 int64_t tr_etl_event_clock_ns(const struct tr_etl_clock *clock, int64_t ticks)
 {
     if (ticks < 0 || (uint64_t)ticks >= clock->pace.limit)
-        return tr_etl_clock_ns(clock->facts, ticks);
-    return (int64_t)paced_ns(&clock->pace, (uint64_t)ticks);
+        return saturate((__int128)tr_etl_clock_ns(clock->facts, ticks) + clock->shift_ns);
+    return (int64_t)paced_ns(&clock->pace, (uint64_t)ticks) + clock->shift_ns;
 }

@@ -100,6 +100,7 @@ struct tr_etl_pace {
 /* What makes times of ticks. */
 struct tr_etl_clock {
     const struct tr_etl_facts *facts;
+    int64_t shift_ns;                /* of a live session: programs see another clock of its machine */
     struct tr_etl_pace pace;
 };
 
@@ -170,7 +171,7 @@ void tr_etl_attribute(struct tr_etl_threads *threads, struct tr_etl_event *event
 /* The facts stay the caller's: clock, frequency, start_time, start_ticks. */
 void tr_etl_set_clock(struct tr_etl_clock *clock, const struct tr_etl_facts *facts);
 
-/* The same as tr_etl_unix_ns and tr_etl_clock_ns. */
+/* The same as tr_etl_unix_ns and tr_etl_clock_ns, the latter shifted. */
 int64_t tr_etl_event_unix_ns(const struct tr_etl_clock *clock, int64_t ticks);
 int64_t tr_etl_event_clock_ns(const struct tr_etl_clock *clock, int64_t ticks);
 

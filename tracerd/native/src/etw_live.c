@@ -47,6 +47,7 @@ struct tr_etw_live *tr_etw_live_new(const struct tr_etw_live_options *options, s
         .start_time = options->filetime, .start_ticks = options->ticks,
     };
     tr_etl_set_clock(&live->clock, &live->facts);
+    live->clock.shift_ns = options->monotonic_ns - tr_etl_clock_ns(&live->facts, options->ticks);
     return live;
 }
 

@@ -228,7 +228,7 @@ class EtwSource:
         anchor = clock.read(api)
         options = {
             "clock": clock.CLOCK_QPC, "cpus": self.cpus, "frequency": anchor.frequency, "ticks": anchor.ticks,
-            "filetime": anchor.filetime,
+            "filetime": anchor.filetime, "monotonic_ns": anchor.monotonic_ns,
         }
         self._matcher = EtwMatcher("etw", ())
         live = lib.tr_etw_live_new(ffi.new("struct tr_etw_live_options *", options), self._matcher.native, self._run)
