@@ -45,7 +45,7 @@ test-e2e: setup-dev
 # tests/wine/install.sh gets both, and where they are not there it is skipped.
 test-wine: setup-dev
 	$(BIN)/pytest -n 0 --timeout 600 tests/wine tests/native/test_windows_layouts.py \
-		tests/native/test_event_record_layout.py tests/native/test_compilers.py
+		tests/native/test_session_numbers.py tests/native/test_compilers.py tests/sources/test_etw_structs.py
 
 bench: setup
 	$(BIN)/tracerd bench

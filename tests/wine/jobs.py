@@ -46,9 +46,9 @@ def walk(recording: Path, scene: Scene, groups: Mapping[int, UUID], matches: Map
 def live(
     recording: Path, scene: Scene, groups: Mapping[int, UUID], matches: Mapping[str, EtwMatch], clock: Sequence[int]
 ) -> bytes:
-    """Play a recording into a live session's callback. `clock`: its frequency, and its ticks at a FILETIME."""
+    """Play a recording into a live session's callback. `clock`: its frequency; ticks, FILETIME, monotonic ns."""
     named = _names(scene, groups, matches)
-    anchor = struct.pack("<3Q", *clock)
+    anchor = struct.pack("<4Q", *clock)
     return b"".join((_u32(_LIVE), _text(str(recording)), _scene(scene), named, _u32(scene.cpus), anchor))
 
 

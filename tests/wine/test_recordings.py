@@ -101,7 +101,7 @@ def test_live_callbacks_fill_maps_alike(
         with installed(monkeypatch) as windows:
             set_clock(windows, path)
             scene = all_named(names_in(path), cpus_of(path))
-            clock = (windows.frequency, windows.ticks, windows.filetime)
+            clock = (windows.frequency, windows.ticks, windows.filetime, windows.monotonic_ns())
             given.append(jobs.live(path, scene, expected.groups(), expected.matches(scene), clock))
             told.extend(expected.live(path, scene, windows))
     assert systems.compare(given, told) > 400

@@ -10,7 +10,8 @@
    4 schemas   LIST of {KEY, TEXT name}, LIST of {KEY, BYTES fields, BYTES labels, BYTES texts, name, name bytes}; for the
                jobs that follow. Fields and labels lie as in border/etw_layouts.h
    5 decode    TEXT recording, GROUPS
-   6 live      TEXT recording, SCENE, NAMES, cpus, u64 frequency, u64 ticks, u64 FILETIME at these ticks
+   6 live      TEXT recording, SCENE, NAMES, cpus, u64 frequency, u64 ticks, u64 FILETIME and u64 ns of the monotonic clock
+               at these ticks
 
    GROUPS      LIST of {group, 16 bytes class GUID}
    NAMES       GROUPS, LIST of {16 bytes provider, wants, group, event} matches, LIST of {program, match, need} links

@@ -143,6 +143,7 @@ void job_live(struct input *in, FILE *out)
     player.frequency = options.frequency = (int64_t)in_u64(in);
     options.ticks = (int64_t)in_u64(in);
     options.filetime = (int64_t)in_u64(in);
+    options.monotonic_ns = (int64_t)in_u64(in);
     player.live = tr_etw_live_new(&options, matcher, &run);
     need(player.live != NULL, "no memory for a session");
     memcpy(&player.callback, &callback, sizeof callback);
