@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.sources.etl_support import Recorder, Seen
 from tests.sources.etw_records import records
@@ -247,3 +249,36 @@ def test_links_are_exchanged_while_events_pour_in(live: Live) -> None:
     done.set()
     thread.join()
     assert live.balance(ANY).delivered == poured == len(live.seen)
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "payload": st.binary(max_size=64),
+                "provider": st.sampled_from([PROVIDER, PROCESS_CLASS, PERF_CLASS, THREAD_CLASS, UUID(int=9)]),
+                "flags": st.integers(0, 0xFFFF),
+                "processor": st.integers(0, 0xFFFF),
+                "opcode": st.sampled_from([1, 36, 46, 51]),
+                "thread_id": st.sampled_from([0, 7, NO_TASK]),
+                "process_id": st.sampled_from([0, 7, NO_TASK]),
+                "time_stamp": st.integers(-(1 << 63), (1 << 63) - 1),
+            }
+        ),
+        max_size=20,
+    )
+)
+def test_every_record_is_accounted_for(taken: list[dict[str, Any]]) -> None:
+    """Whatever is in it: delivered to a name, wanted by none, or failed; and programs see only what is there."""
+    names = (ANY, KERNEL, "etw-kernel:PerfInfo")
+    live = Live(*names)
+    try:
+        for each in taken:
+            live.take(**each)
+        delivered = sum(live.balance(name).delivered for name in names)
+        count, failed, unmatched = live.counts()
+        assert count == len(taken) == delivered + failed + unmatched
+        assert delivered == len(live.seen)
+        assert all(seen.cpu < CPUS for seen in live.seen)
+    finally:
+        live.close()
