@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 EDITABLE := --config-settings editable_mode=compat
 NATIVE := $(wildcard tracerd/native/*.py tracerd/native/*/*.[ch]) setup.py pyproject.toml
 
-.PHONY: setup setup-dev run test test-e2e lint bench fuzz soak probes probe-flags screenshot screenshots clean
+.PHONY: setup setup-dev run test test-e2e test-wine lint bench fuzz soak probes probe-flags screenshot screenshots clean
 
 setup: $(VENV)/.run-ready
 setup-dev: $(VENV)/.dev-ready
@@ -34,12 +34,18 @@ lint: setup-dev
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest --ignore=tests/e2e
+	$(BIN)/pytest --ignore=tests/e2e --ignore=tests/wine
 
 # Against rotel, VictoriaMetrics, Prometheus, a terminal (tmux) and a browser (Chromium): tests/e2e/install.sh gets them,
 # and what is not there is skipped.
 test-e2e: setup-dev
 	$(BIN)/pytest -n 0 tests/e2e
+
+# The core as a Windows executable (mingw-w64) under Wine, against the same on Linux, and what else needs that compiler:
+# tests/wine/install.sh gets both, and where they are not there it is skipped.
+test-wine: setup-dev
+	$(BIN)/pytest -n 0 --timeout 600 tests/wine tests/native/test_windows_layouts.py \
+		tests/native/test_session_numbers.py tests/native/test_compilers.py tests/sources/test_etw_structs.py
 
 bench: setup
 	$(BIN)/tracerd bench
@@ -57,7 +63,7 @@ CLANG       ?= clang-19
 LLVM_STRIP  ?= llvm-strip-19
 PROBE_FLAGS := -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Wno-unused-function -Wno-unused-const-variable \
                -Wno-unused-parameter -I probes/include -fdebug-compilation-dir=. -fno-ident
-OBJECTS     := $(patsubst %.bpf.c,%.bpf.o,$(wildcard probes/*/*.bpf.c tracerd/bench/programs/*.bpf.c tests/cli/objects/*.bpf.c tests/runtime/objects/*.bpf.c tests/sources/objects/*.bpf.c tests/daemon/objects/*.bpf.c tests/e2e/objects/*.bpf.c))
+OBJECTS     := $(patsubst %.bpf.c,%.bpf.o,$(wildcard probes/*/*.bpf.c tracerd/bench/programs/*.bpf.c tests/cli/objects/*.bpf.c tests/runtime/objects/*.bpf.c tests/sources/objects/*.bpf.c tests/wine/objects/*.bpf.c tests/daemon/objects/*.bpf.c tests/e2e/objects/*.bpf.c))
 
 probes: $(OBJECTS)
 %.bpf.o: %.bpf.c $(wildcard probes/*/*.h)

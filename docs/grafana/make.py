@@ -2,7 +2,7 @@
 
     python docs/grafana/make.py [FOLDER]
 
-What is on them is in `panels.py` and `windows*.py`; here it becomes JSON of Grafana. The same panels give the same bytes.
+What is on them is in `panels.py` and `windows*.py`; here it becomes JSON. The same panels give the same bytes.
 """
 
 from __future__ import annotations

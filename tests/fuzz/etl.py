@@ -1,4 +1,4 @@
-"""Fuzz the walker of .etl recordings and its decompressors: libFuzzer, guided by coverage, under sanitizers."""
+"""Fuzz what reads ETW under sanitizers: the walker, the decompressors, the decoder, the callback (libFuzzer)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
+from tests.fuzz import etw_seeds
 from tests.sources.etl_support import SAMPLES
 from tests.sources.test_etl_damage import sound
 from tests.sources.xca import FORMATS, compress, compress_recording
@@ -29,11 +30,12 @@ _FLAGS = (
 )
 _LARGEST_SEED = 30_000
 _INTERRUPTED = 72                            # libFuzzer's exit code when somebody stops it
-_TARGETS = {"fuzz_walk": 65_536, "fuzz_decompress": 8_192}       # and the longest input worth trying
+_TARGETS = {"fuzz_walk": 65_536, "fuzz_decompress": 8_192, "fuzz_decode": 4_096, "fuzz_record": 1_024}
+"""Each with the longest input worth trying."""
 
 
 def fuzz(seconds: float, seed: int) -> int:
-    """Run both targets for their share of the time; return how many failed. Skips, with a reason, without libFuzzer."""
+    """Run all targets for their share of the time; return how many failed. Skips, with a reason, without libFuzzer."""
     clang = next((name for name in _CLANGS if shutil.which(name)), None)
     if clang is None:
         print("etl: skipped: no clang is installed", flush=True)
@@ -46,6 +48,8 @@ def fuzz(seconds: float, seed: int) -> int:
         return 0
     _write_recordings(BUILD / "fuzz_walk")
     _write_packed(BUILD / "fuzz_decompress")
+    etw_seeds.write_seeds(BUILD / "fuzz_decode")
+    etw_seeds.write_records(BUILD / "fuzz_record")
     return sum(_run(name, seconds / len(_TARGETS), seed) for name in _TARGETS)
 
 
@@ -95,7 +99,7 @@ def _write_recordings(folder: Path) -> None:
         if path.stat().st_size <= _LARGEST_SEED:
             shutil.copy(path, folder / path.name)
     for clock, pointer_size in ((1, 8), (2, 4), (3, 8)):
-        _write_odd(folder / f"odd{clock}.etl", clock, pointer_size)
+        write_odd(folder / f"odd{clock}.etl", clock, pointer_size)
     plain = sound(folder / "plain.etl")
     for kind in FORMATS:
         compress_recording(plain, folder / f"packed{kind}.etl", kind)
@@ -103,7 +107,7 @@ def _write_recordings(folder: Path) -> None:
         compress_recording(odd, folder / f"packed-odd{kind}.etl", kind)
 
 
-def _write_odd(path: Path, clock: int, pointer_size: int) -> None:
+def write_odd(path: Path, clock: int, pointer_size: int) -> None:
     """What `sound` has not: threads that are switched, extended items, counters, messages without a time."""
     start = 133_444_736_000_000_000 if clock == 2 else 1_000_000
     with EtlWriter(

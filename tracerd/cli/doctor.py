@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import click
 from rich.table import Table
@@ -18,6 +18,7 @@ from tracerd.linux.cpus import cpu_slots
 from tracerd.linux.tracefs import tracefs
 from tracerd.runtime.compiler import find_compiler
 from tracerd.sources.base import LinkRequest
+from tracerd.sources.etw.source import EtwOptions, EtwSource
 from tracerd.sources.perf import PerfOptions, PerfSource
 from tracerd.sources.system import SystemSource
 from tracerd.verifier.job import Job, Rejection, VerifiedProgram
@@ -48,6 +49,7 @@ def command(options: Global, as_json: bool) -> None:
         _tried("tracepoint layouts (tracefs)", _tracefs),
         _process_events(),
         _tried("looks at processes (polling)", _polling),
+        _etw_sessions(),
         _engine(options.code_integrity),
         _tried("maps in files (pins)", doctor_daemon.pinned_maps),
         _tried("dropping privileges", doctor_daemon.dropping_privileges),
@@ -114,6 +116,27 @@ def _perf() -> str:
     finally:
         source.close()
         program.close()
+
+
+def _etw_sessions() -> Finding:
+    found = _tried("live ETW sessions", _etw)
+    return replace(found, why=f"{found.why} (this code: not run on Windows so far)")
+
+
+def _etw() -> str:
+    """Start a session that nothing is let into, for a moment."""
+    program = engine.prepare(_proved("etw"), (), choice_here("interpreter"))
+    source = EtwSource(EtwOptions(), cpu_slots())
+    try:
+        source.open([LinkRequest(_NOBODYS_EVENT, program.native, 0)])
+        source.stop()
+        return "a session was started, read and stopped"
+    finally:
+        source.close()
+        program.close()
+
+
+_NOBODYS_EVENT = "etw:7472616b-6572-6421-8000-000000000000:65535"
 
 
 def _tracefs() -> str:

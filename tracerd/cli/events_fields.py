@@ -12,10 +12,10 @@ import click
 
 from tracerd.cli.events_arrow import ArrowSink, column_names, load_arrow
 from tracerd.cli.events_sinks import OutputFile, Pipe, Sink, Terminal, told_when_full
+from tracerd.cli.schemas import catalog_of
 from tracerd.errors import ConfigError
 from tracerd.sources.etl_decoding import EtlDecoding, Selection
 from tracerd.sources.etw_decoder import ColumnType
-from tracerd.sources.schema.catalog import Catalog, read_schemas
 from tracerd.views.format import count
 
 SUFFIXES = (".jsonl", ".csv", ".parquet", ".arrow")
@@ -23,7 +23,7 @@ SUFFIXES = (".jsonl", ".csv", ".parquet", ".arrow")
 
 def show(path: Path, selection: Selection, manifests: Sequence[Path], *, as_json: bool) -> None:
     """Print decoded events, and at the end on standard error what became of them."""
-    with closing(EtlDecoding(path, Catalog(read_schemas(manifests)), selection)) as decoding:
+    with closing(EtlDecoding(path, catalog_of(manifests), selection)) as decoding:
         sink: Sink = Pipe() if as_json or not sys.stdout.isatty() else Terminal()
         try:
             for piece in decoding.pieces("json"):
@@ -47,7 +47,7 @@ def write(path: Path, selection: Selection, manifests: Sequence[Path], output: P
     if suffix not in SUFFIXES:
         raise ConfigError(str(output), f"its end says how it is written: {', '.join(SUFFIXES)}")
     arrow = load_arrow(f"-o {output}") if suffix in (".parquet", ".arrow") else None
-    catalog = Catalog(read_schemas(manifests))
+    catalog = catalog_of(manifests)
     with closing(EtlDecoding(path, catalog, selection)) as decoding, told_when_full(output):
         with OutputFile(output, force=force) as file:
             if suffix == ".jsonl":

@@ -9,7 +9,9 @@ import click
 
 from tracerd.cli.params import FiniteRange
 from tracerd.sources.choose import LiveOptions
+from tracerd.sources.etw.source import EtwOptions
 from tracerd.sources.perf import PerfOptions
+from tracerd.sources.schema.profiles import PROFILES
 from tracerd.sources.system import SystemOptions
 
 LONGEST_SECONDS = 24 * 3600.0
@@ -24,6 +26,10 @@ _OPTIONS = (
         help="Seconds between looks at processes, connections and the system.",
     ),
     click.option("--poll", is_flag=True, help="Poll for processes even where tracepoints are permitted."),
+    click.option(
+        "--profile", type=click.Choice(list(PROFILES)),
+        help="Windows: take whole providers with the keywords and level that answer this question.",
+    ),
 )
 
 
@@ -32,10 +38,12 @@ def live_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_live(
-        *arguments: object, pages: int, include_self: bool, every: float, poll: bool, **others: object
+        *arguments: object, pages: int, include_self: bool, every: float, poll: bool, profile: str | None,
+        **others: object,
     ) -> None:
         perf = PerfOptions(pages=pages, include_self=include_self)
-        live = LiveOptions(perf, SystemOptions(interval_ns=int(every * 1e9)), poll)
+        etw = EtwOptions(profile=profile, include_self=include_self)
+        live = LiveOptions(perf, SystemOptions(interval_ns=int(every * 1e9)), poll, etw)
         command(*arguments, live=live, **others)
 
     for option in reversed(_OPTIONS):

@@ -35,7 +35,7 @@ COMMANDS = {
     "link": "links of the daemon: programs on events",
     "attach": "put a program of the daemon on an event",
     "events": "what a recording contains",
-    "etw": "providers of Windows events: headers to write programs with",
+    "etw": "providers of Windows events: headers to write programs with, schemas",
     "bench": "measure, side by side in one run",
     "conformance-plugin": "run raw bytecode (for bpf_conformance)",
 }

@@ -19,6 +19,7 @@ from tracerd.runtime.locate import locate, shipped_probes
 from tracerd.runtime.recorded_events import Plan, plan_file, plan_sources
 from tracerd.runtime.recording import Recording, RecordOptions, Summary
 from tracerd.sources.choose import LiveOptions
+from tracerd.sources.etw.plan import profile_names
 from tracerd.sources.trec.format import Codec
 from tracerd.sources.trec.recorder import NEVER, Filter
 from tracerd.views.format import count, size
@@ -56,10 +57,11 @@ def command(
     """Record the events of SOURCES into a file.
 
     A SOURCE is an attach name (syscall:*:enter, process:start, etl:FILE.etl …) or a probe, whose events are recorded.
+    On Windows it may be `etw`, with --profile: the providers that answer its question.
     Until Ctrl-C, or what --for and --size say.
     """
     _check(sources, file, cut=bool(since or until or events))
-    plan = plan_file(file, events) if file else plan_sources(_names(sources), live)
+    plan = plan_file(file, events) if file else plan_sources(_names(sources, live.etw.profile), live)
     keep = _times(Filter(pid=pid), plan, since, until)
     if keep.since_ns > keep.until_ns:
         plan.close()
@@ -96,9 +98,14 @@ def _check(sources: tuple[str, ...], file: Path | None, *, cut: bool) -> None:
         raise ConfigError("--since, --until and --event", "cut a recording: name it with --from")
 
 
-def _names(sources: Iterable[str]) -> Iterator[str]:
-    """Yield the attach names that are meant: a probe stands for all it attaches to."""
+def _names(sources: Iterable[str], profile: str | None) -> Iterator[str]:
+    """Yield the attach names that are meant: a probe stands for all it attaches to, `etw` for a profile's providers."""
     for source in sources:
+        if source == "etw":
+            if profile is None:
+                raise ConfigError("etw", "which providers? say --profile, or name them: etw:PROVIDER[:EVENT]")
+            yield from profile_names(profile)
+            continue
         if source in ("begin", "end") or source.startswith("interval:"):
             raise ConfigError(source, "is no event but a time: a replay makes it anew")
         if ":" not in source or source in shipped_probes() or Path(source).suffix in (".toml", ".o"):

@@ -10,11 +10,11 @@ from tracerd.cli import params
 from tracerd.cli.options import manifest_option, pass_integrity
 from tracerd.cli.output import json_option
 from tracerd.cli.run import Watch, engine_option, watch
+from tracerd.cli.schemas import catalog_of
 from tracerd.errors import NotSupported
 from tracerd.runtime import Session, Settings
 from tracerd.runtime.locate import locate
 from tracerd.sources.choose import LiveOptions
-from tracerd.sources.schema.catalog import Catalog, read_schemas
 from tracerd.sources.trec.reader import is_trec
 from tracerd.vm.policy import Asked, Integrity
 
@@ -45,7 +45,7 @@ def command(
         recording=file,
         speed=speed,
         wait_for_code=True,
-        live=LiveOptions(schemas=Catalog(read_schemas(manifests))),
+        live=LiveOptions(schemas=catalog_of(manifests)),
     )
     with Session(settings) as session:
         session.add(locate(probe))

@@ -14,11 +14,12 @@ from cffi import FFI
 HERE = Path("tracerd/native")
 BORDER = (
     "run", "maps", "map_files", "interpreter", "links", "ticks", "etw", "batch", "recorder", "contexts", "processes",
-    "perf", "linux", "proc", "etl", "etw_layouts", "etw_decode", "etw_read",
+    "perf", "linux", "proc", "etl", "etw_layouts", "etw_decode", "etw_read", "etw_live",
 )
 """Border headers in the order in which they depend on one another."""
 
-UNIX_FLAGS = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror=implicit-function-declaration"]
+FLAGS = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror=implicit-function-declaration"]
+"""Of gcc and clang, also on Windows (mingw-w64): the core is C11 with 128-bit integers, which MSVC does not have."""
 
 ffi = FFI()
 for name in BORDER:
@@ -34,5 +35,6 @@ ffi.set_source(
     include_dirs=[str(HERE / "border"), str(HERE / "src")],
     depends=sorted(str(path) for path in HERE.glob("*/*.h")),
     py_limited_api=True,
-    extra_compile_args=[] if sys.platform == "win32" else UNIX_FLAGS,
+    extra_compile_args=FLAGS,
+    extra_link_args=["-static-libgcc"] if sys.platform == "win32" else [],
 )

@@ -20,6 +20,7 @@ from tracerd.runtime.pump import PRINTED_LINES, Pump, stop_all
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, LiveSource, Relink
 from tracerd.sources.choose import LiveOptions, MachineSource, Serving, machine_sources
+from tracerd.sources.etw.source import EtwSource
 from tracerd.sources.names import parse_attach
 from tracerd.sources.perf import PerfSource
 from tracerd.sources.system import SystemSource
@@ -134,17 +135,15 @@ class LiveSources:
         """Filter the events of another process of ours."""
         with self._lock:
             self._own_pids.add(pid)
-            perf = self._perf()
-            if perf is not None:
-                perf.ignore(pid)
+            for source in self._filtering():
+                source.ignore(pid)
 
     def forget(self, pid: int) -> None:
         """The process is gone: its number may soon be another's."""
         with self._lock:
             self._own_pids.discard(pid)
-            perf = self._perf()
-            if perf is not None:
-                perf.forget(pid)
+            for source in self._filtering():
+                source.forget(pid)
 
     @contextmanager
     def parked(self) -> Iterator[None]:
@@ -293,10 +292,12 @@ class LiveSources:
             return IntervalSource(self._slots)
         if kind is MachineSource.SYSTEM:
             return SystemSource(self._slots + 1, self._options.system)
-        perf = PerfSource(self._options.perf, self._slots)
+        options, slots = self._options, self._slots
+        perf = kind is MachineSource.PERF
+        source = PerfSource(options.perf, slots) if perf else EtwSource(options.etw, slots, options.schemas)
         for pid in self._own_pids:
-            perf.ignore(pid)
-        return perf
+            source.ignore(pid)
+        return source
 
     def _close(self, kind: MachineSource) -> None:
         """Stop a source that nothing links to; its ledgers stay."""
@@ -317,9 +318,10 @@ class LiveSources:
         self._printed[0].extend(lines)
         self._printed = (self._printed[0][-PRINTED_LINES:], self._printed[1] + lost + _over(self._printed[0]))
 
-    def _perf(self) -> PerfSource | None:
-        running = self._running.get(MachineSource.PERF)
-        return running.source if running and isinstance(running.source, PerfSource) else None
+    def _filtering(self) -> list[PerfSource | EtwSource]:
+        """Return the sources whose events may be our own processes'."""
+        sources = (running.source for running in self._running.values())
+        return [source for source in sources if isinstance(source, PerfSource | EtwSource)]
 
 
 def _over(lines: Sequence[str]) -> int:

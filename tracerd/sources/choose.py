@@ -13,6 +13,8 @@ from tracerd.linux.cpus import cpu_slots
 from tracerd.sources.base import EventSource
 from tracerd.sources.etl import EtlSource
 from tracerd.sources.etl_names import split_file
+from tracerd.sources.etw.api import NEEDS_WINDOWS, on_windows
+from tracerd.sources.etw.source import EtwOptions, EtwSource
 from tracerd.sources.names import AttachKind, AttachName, parse_attach
 from tracerd.sources.perf import PerfOptions, PerfSource
 from tracerd.sources.schema.catalog import Catalog
@@ -24,10 +26,6 @@ from tracerd.sources.trec.source import TrecSource
 TRACEABLE = ("process:start", "process:exit")
 """What comes from tracepoints where they are permitted, and is polled elsewhere."""
 
-NO_LIVE_ETW = (
-    "live ETW sessions need Windows and come with a later version; give a recording: tracerd replay FILE.etl PROBE"
-)
-
 
 @unique
 class MachineSource(Enum):
@@ -38,19 +36,21 @@ class MachineSource(Enum):
     TIMER = "timer"
     SYSTEM = "system"
     PERF = "perf"
+    ETW = "etw"
 
 
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
     """How this machine's events are taken. `poll`: processes are polled even where tracepoints are permitted.
 
-    `schemas` are those of ETW events, also of recorded ones.
+    `schemas` are those of ETW events, also of recorded ones; None: what is shipped.
     """
 
     perf: PerfOptions = field(default_factory=PerfOptions)
     system: SystemOptions = field(default_factory=SystemOptions)
     poll: bool = False
-    schemas: Catalog = field(default_factory=Catalog)
+    etw: EtwOptions = field(default_factory=EtwOptions)
+    schemas: Catalog | None = None
 
 
 class OwnPids(Protocol):
@@ -134,6 +134,11 @@ def _machine(
         for pid in own_pids:
             perf.ignore(pid)
         yield Serving(perf, perf.cpus, _texts(traced), own=perf)
+    if served[MachineSource.ETW]:
+        etw = EtwSource(options.etw, cpus, options.schemas)
+        for pid in own_pids:
+            etw.ignore(pid)
+        yield Serving(etw, etw.cpus, _texts(served[MachineSource.ETW]), own=etw)
 
 
 def machine_sources(names: Sequence[AttachName], *, poll: bool) -> dict[MachineSource, list[AttachName]]:
@@ -143,8 +148,7 @@ def machine_sources(names: Sequence[AttachName], *, poll: bool) -> dict[MachineS
         NotSupported: none does.
     """
     for name in names:
-        if name.kind.etw:
-            raise NotSupported(f"live events of {name.text!r}", NO_LIVE_ETW)
+        _check_live(name)
     traced = not poll and any(name.text in TRACEABLE for name in names) and PerfSource.permitted() is None
     served: dict[MachineSource, list[AttachName]] = {source: [] for source in MachineSource}
     for name in names:
@@ -152,19 +156,28 @@ def machine_sources(names: Sequence[AttachName], *, poll: bool) -> dict[MachineS
     return served
 
 
+def _check_live(name: AttachName) -> None:
+    if name.kind is AttachKind.ETL:
+        raise NotSupported(f"live events of {name.text!r}", "it is a recording: tracerd replay FILE.etl PROBE")
+    if name.kind.etw and not on_windows():
+        raise NotSupported(f"live events of {name.text!r}", NEEDS_WINDOWS)
+
+
 def _source_of(name: AttachName, *, traced: bool) -> MachineSource:
     if name.kind.timed:
         return MachineSource.TIMER
+    if name.kind.etw:
+        return MachineSource.ETW
     return MachineSource.PERF if name.kind.live_linux or (traced and name.text in TRACEABLE) else MachineSource.SYSTEM
 
 
-def _replayed(path: Path, names: list[AttachName], speed: float | None, schemas: Catalog) -> Serving:
+def _replayed(path: Path, names: list[AttachName], speed: float | None, schemas: Catalog | None) -> Serving:
     """A recording of ours serves every kind of name: what it does not have it refuses itself."""
     source = TrecSource(path, speed, schemas)
     return Serving(source, source.cpus, _texts(names), clock_offset_ns=source.clock_offset_ns)
 
 
-def _recorded(path: Path, names: list[AttachName], schemas: Catalog) -> Serving:
+def _recorded(path: Path, names: list[AttachName], schemas: Catalog | None) -> Serving:
     source = EtlSource(path, schemas)
     foreign = next((name for name in names if not name.kind.etw and not name.kind.timed), None)
     if foreign is not None:
@@ -174,19 +187,13 @@ def _recorded(path: Path, names: list[AttachName], schemas: Catalog) -> Serving:
 
 
 def _recordings(names: Iterable[AttachName], recording: Path | None) -> dict[Path, list[AttachName]]:
-    """Group the names that a recording serves by its file.
-
-    Raises:
-        NotSupported: Windows events without a recording.
-    """
+    """Group the names that a recording serves by its file."""
     files: dict[Path, list[AttachName]] = {recording: []} if recording is not None else {}
     for name in names:
         if name.kind is AttachKind.ETL:
             files.setdefault(Path(split_file(name.rest)[0]), []).append(name)
         elif recording is not None:
             files.setdefault(recording, []).append(name)
-        elif name.kind.etw:
-            raise NotSupported(f"live events of {name.text!r}", NO_LIVE_ETW)
     return files
 
 

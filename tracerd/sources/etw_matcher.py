@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -22,9 +22,15 @@ class EtwMatcher:
     """Which programs run on which ETW event. `native` is the prepared `struct tr_etw_matcher *`."""
 
     def __init__(
-        self, where: str, links: Iterable[LinkRequest], names: Iterable[str] = (), catalog: Catalog | None = None
+        self,
+        where: str,
+        links: Iterable[LinkRequest],
+        names: Iterable[str] = (),
+        catalog: Catalog | None = None,
+        parse: Callable[[str], EtwMatch] = parse_name,
     ) -> None:
-        """Make the links; `where` names the recording or session in errors. `names` are looked for without a program.
+        """Make the links; `where` names the recording or session in errors. `names` are looked for without a program,
+        `parse` says what a name means.
 
         Programs that ask for fields find them by the schemas of `catalog`, or by those that are shipped.
 
@@ -32,11 +38,11 @@ class EtwMatcher:
             ConfigError: a name is not one of an ETW event.
             SourceError: too many links, or a program reads more than an event's context.
         """
-        wanted = [(link, parse_name(link.event)) for link in links]
-        unlinked = {name: parse_name(name) for name in names}
+        wanted = [(link, parse(link.event)) for link in links]
+        unlinked = {name: parse(name) for name in names}
         self._where = where
-        self._names: dict[str, int] = {}
         self._reader: EtwReader | None = None
+        self.names: dict[str, int] = {}          # their numbers in the core
         self.native: Any = lib.tr_etw_matcher_new()
         if self.native == ffi.NULL:
             raise SourceError(where, "no memory for its names")
@@ -53,7 +59,7 @@ class EtwMatcher:
         """Return the ledger of each name."""
         raw: Any = ffi.new("struct tr_ledger *")
         ledgers = {}
-        for name, number in self._names.items():
+        for name, number in self.names.items():
             lib.tr_etw_ledger(self.native, number, raw)
             ledgers[name] = ledger(raw)
         return ledgers
@@ -93,12 +99,12 @@ class EtwMatcher:
             raise SourceError(self._where, "too many links")
 
     def _number(self, name: str, match: EtwMatch) -> int:
-        if name not in self._names:
+        if name not in self.names:
             number = int(lib.tr_etw_add_match(self.native, _native_match(match)))
             if number < 0:
                 raise SourceError(self._where, "too many names")
-            self._names[name] = number
-        return self._names[name]
+            self.names[name] = number
+        return self.names[name]
 
 
 def _groups() -> dict[int, UUID]:

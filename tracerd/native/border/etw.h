@@ -57,3 +57,11 @@ int32_t tr_etw_prepare(struct tr_etw_matcher *matcher);
 /* The balance of a name, and the events that no name asked for. An event counts for each name that it fits. */
 void tr_etw_ledger(const struct tr_etw_matcher *matcher, uint32_t match, struct tr_ledger *ledger);
 uint64_t tr_etw_unmatched(const struct tr_etw_matcher *matcher);
+
+/* The links with their counts; `event` of a link is the number of its name. */
+const struct tr_link *tr_etw_links(const struct tr_etw_matcher *matcher, uint32_t *count);
+
+/* Go on from another matcher, which no event comes to any more: `numbers` has, for each name, its number there, or -1. With
+   the balance of the names, the counts of links that have the same program, and the events that no name wanted. Both are
+   prepared. */
+void tr_etw_carry(struct tr_etw_matcher *matcher, const struct tr_etw_matcher *before, const int32_t *numbers);

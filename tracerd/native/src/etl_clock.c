@@ -46,7 +46,7 @@ int64_t tr_etl_clock_ns(const struct tr_etl_facts *facts, int64_t ticks)
     return saturate(ticks_to_ns(ticks, facts->frequency));
 }
 
-void tr_etl_set_pace(struct tr_etl_pace *pace, const struct tr_etl_facts *facts)
+static void set_pace(struct tr_etl_pace *pace, const struct tr_etl_facts *facts)
 {
     uint64_t frequency = (uint64_t)facts->frequency, rest = (uint64_t)NS_PER_SECOND % frequency;
     int64_t start = tr_etl_unix_ns(facts, facts->start_ticks);
@@ -84,18 +84,25 @@ static uint64_t paced_ns(const struct tr_etl_pace *pace, uint64_t ticks)
            (uint64_t)((unsigned __int128)(uint64_t)left * pace->part >> 64);
 }
 
-int64_t tr_etl_event_unix_ns(const struct tr_etl *etl, int64_t ticks)
+void tr_etl_set_clock(struct tr_etl_clock *clock, const struct tr_etl_facts *facts)
 {
-    uint64_t elapsed = (uint64_t)ticks - (uint64_t)etl->facts.start_ticks;
-
-    if (ticks < etl->facts.start_ticks || elapsed >= etl->pace.limit)
-        return tr_etl_unix_ns(&etl->facts, ticks);
-    return etl->pace.start_ns + (int64_t)paced_ns(&etl->pace, elapsed);
+    clock->facts = facts;
+    clock->shift_ns = 0;
+    set_pace(&clock->pace, facts);
 }
 
-int64_t tr_etl_event_clock_ns(const struct tr_etl *etl, int64_t ticks)
+int64_t tr_etl_event_unix_ns(const struct tr_etl_clock *clock, int64_t ticks)
 {
-    if (ticks < 0 || (uint64_t)ticks >= etl->pace.limit)
-        return tr_etl_clock_ns(&etl->facts, ticks);
-    return (int64_t)paced_ns(&etl->pace, (uint64_t)ticks);
+    uint64_t elapsed = (uint64_t)ticks - (uint64_t)clock->facts->start_ticks;
+
+    if (ticks < clock->facts->start_ticks || elapsed >= clock->pace.limit)
+        return tr_etl_unix_ns(clock->facts, ticks);
+    return clock->pace.start_ns + (int64_t)paced_ns(&clock->pace, elapsed);
+}
+
+int64_t tr_etl_event_clock_ns(const struct tr_etl_clock *clock, int64_t ticks)
+{
+    if (ticks < 0 || (uint64_t)ticks >= clock->pace.limit)
+        return saturate((__int128)tr_etl_clock_ns(clock->facts, ticks) + clock->shift_ns);
+    return (int64_t)paced_ns(&clock->pace, (uint64_t)ticks) + clock->shift_ns;
 }

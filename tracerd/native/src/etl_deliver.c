@@ -1,4 +1,4 @@
-/* From an event of a recording to the context its programs see. */
+/* From an event, of a recording or of a live session, to the context its programs see. */
 #include "etl_parts.h"
 
 static uint64_t not_negative(int64_t ns)
@@ -7,22 +7,18 @@ static uint64_t not_negative(int64_t ns)
 }
 
 /* The context as it is before a run: programs cannot write it, so one serves all links of an event. */
-static void fill_context(const struct tr_etl *etl, const struct tr_etl_event *event, uint32_t cpu,
-                         uint16_t group, struct tr_etw_context *context)
+static void fill_context(const uint8_t *guid, const struct tr_etl_event *event, uint16_t group,
+                         struct tr_etw_context *context)
 {
-    const uint8_t *guid = event->provider ? event->provider : tr_etw_group_guid(etl->matcher, event->hook >> 8);
-
     memset(context, 0, sizeof *context);
     context->data = event->payload;
     context->data_end = event->payload + event->payload_size;
-    context->time_ns = not_negative(tr_etl_event_unix_ns(etl, event->ticks));
     memcpy(context->provider, guid, 16);
     if (event->activity)
         memcpy(context->activity, event->activity, 16);
     context->keyword = event->keyword;
     context->pid = event->pid;
     context->tid = event->tid;
-    context->cpu = cpu;
     context->pointer_size = event->pointer_size;
     context->hook = event->provider ? TR_ETW_NO_HOOK : event->hook;
     if (group != TR_ETW_NO_GROUP)
@@ -37,32 +33,32 @@ static void fill_context(const struct tr_etl *etl, const struct tr_etl_event *ev
     context->kind = event->kind;
 }
 
-static void fill_run(const struct tr_etl *etl, const struct tr_etl_event *event, uint32_t cpu, struct tr_run *run)
+static void fill_run(const struct tr_etl_clock *clock, const struct tr_etl_event *event, uint32_t cpu, struct tr_run *run)
 {
-    run->now_ns = not_negative(tr_etl_event_clock_ns(etl, event->ticks));
+    run->now_ns = not_negative(tr_etl_event_clock_ns(clock, event->ticks));
     run->pid_tgid = (uint64_t)event->pid << 32 | event->tid;
     run->uid_gid = (uint64_t)65534 << 32 | 65534;      /* unknown, and never 0 */
     memset(run->comm, 0, sizeof run->comm);
     run->cpu = cpu;
 }
 
-void tr_etl_deliver(struct tr_etl *etl, const struct tr_etl_event *event, uint32_t cpu, struct tr_run *run)
+void tr_etl_deliver(struct tr_etw_matcher *matcher, const struct tr_etl_clock *clock, const struct tr_etl_event *event,
+                    uint32_t cpu, struct tr_run *run)
 {
-    struct tr_etw_key key = {
-        .provider = event->provider,
-        .group = event->hook >> 8,
-        .number = event->by_id ? event->id : event->opcode,
-    };
+    struct tr_etw_key key = tr_etl_key(event);
     struct tr_etw_context context;
     struct tr_etw_found found;
 
-    if (!tr_etw_find(etl->matcher, &key, &found)) {
-        tr_etw_pass(etl->matcher);
+    if (!tr_etw_find(matcher, &key, &found)) {
+        tr_etw_pass(matcher);
         return;
     }
-    fill_context(etl, event, cpu, found.group, &context);
-    fill_run(etl, event, cpu, run);
+    fill_context(event->provider ? event->provider : tr_etw_group_guid(matcher, event->hook >> 8), event, found.group,
+                 &context);
+    context.time_ns = not_negative(tr_etl_event_unix_ns(clock, event->ticks));
+    context.cpu = cpu;
+    fill_run(clock, event, cpu, run);
     run->described = &event->described;
-    tr_etw_run(etl->matcher, &key, &found, &context, run);
+    tr_etw_run(matcher, &key, &found, &context, run);
     run->described = NULL;
 }

@@ -97,10 +97,17 @@ struct tr_etl_pace {
     double inverse;
 };
 
+/* What makes times of ticks. */
+struct tr_etl_clock {
+    const struct tr_etl_facts *facts;
+    int64_t shift_ns;                /* of a live session: programs see another clock of its machine */
+    struct tr_etl_pace pace;
+};
+
 struct tr_etl {
     int fd;
     struct tr_etl_facts facts;
-    struct tr_etl_pace pace;
+    struct tr_etl_clock clock;
     struct tr_etl_buffer *buffers;
     uint32_t count;                  /* of buffers */
     struct tr_etw_matcher *matcher;  /* the caller's */
@@ -161,13 +168,24 @@ struct tr_etl_threads *tr_etl_threads_new(uint32_t cpus);
 void tr_etl_threads_free(struct tr_etl_threads *threads);
 void tr_etl_attribute(struct tr_etl_threads *threads, struct tr_etl_event *event, uint32_t cpu);
 
-void tr_etl_set_pace(struct tr_etl_pace *pace, const struct tr_etl_facts *facts);
+/* The facts stay the caller's: clock, frequency, start_time, start_ticks. */
+void tr_etl_set_clock(struct tr_etl_clock *clock, const struct tr_etl_facts *facts);
 
-/* The same as tr_etl_unix_ns and tr_etl_clock_ns. */
-int64_t tr_etl_event_unix_ns(const struct tr_etl *etl, int64_t ticks);
-int64_t tr_etl_event_clock_ns(const struct tr_etl *etl, int64_t ticks);
+/* The same as tr_etl_unix_ns and tr_etl_clock_ns, the latter shifted. */
+int64_t tr_etl_event_unix_ns(const struct tr_etl_clock *clock, int64_t ticks);
+int64_t tr_etl_event_clock_ns(const struct tr_etl_clock *clock, int64_t ticks);
 
-/* Hand an event to the programs of its names. */
-void tr_etl_deliver(struct tr_etl *etl, const struct tr_etl_event *event, uint32_t cpu, struct tr_run *run);
+static inline struct tr_etw_key tr_etl_key(const struct tr_etl_event *event)
+{
+    return (struct tr_etw_key){
+        .provider = event->provider,
+        .group = event->hook >> 8,
+        .number = event->by_id ? event->id : event->opcode,
+    };
+}
+
+/* Hand an event, recorded or live, to the programs of its names. */
+void tr_etl_deliver(struct tr_etw_matcher *matcher, const struct tr_etl_clock *clock, const struct tr_etl_event *event,
+                    uint32_t cpu, struct tr_run *run);
 
 #endif

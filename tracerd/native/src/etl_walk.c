@@ -143,7 +143,7 @@ int32_t tr_etl_begin(struct tr_etl *etl)
     etl->heap = calloc(lanes + 1, sizeof *etl->heap);
     etl->threads = tr_etl_threads_new(etl->facts.cpus);
     etl->damage = etl->facts.damage;
-    tr_etl_set_pace(&etl->pace, &etl->facts);
+    tr_etl_set_clock(&etl->clock, &etl->facts);
     if (!etl->lanes || !etl->heap || !etl->threads || tr_etw_prepare(etl->matcher))
         return TR_ETL_NO_MEMORY;
     error = make_lanes(etl);
@@ -169,7 +169,7 @@ void tr_etl_set_ticks(struct tr_etl *etl, struct tr_ticks *ticks)
 /* Let the intervals catch up with an event. Returns whether any was due: that may have taken a while. */
 static bool tick(struct tr_etl *etl, const struct tr_etl_event *event, struct tr_run *run)
 {
-    int64_t ns = tr_etl_event_clock_ns(etl, event->ticks);
+    int64_t ns = tr_etl_event_clock_ns(&etl->clock, event->ticks);
     uint64_t now_ns = ns < 0 ? 0 : (uint64_t)ns;
 
     if (now_ns < etl->ticks_due)
@@ -186,7 +186,7 @@ static bool step(struct tr_etl *etl, struct tr_run *run)
     bool ticked = etl->ticks && tick(etl, &lane->event, run);
 
     tr_etl_attribute(etl->threads, &lane->event, lane->cpu);
-    tr_etl_deliver(etl, &lane->event, lane->cpu, run);
+    tr_etl_deliver(etl->matcher, &etl->clock, &lane->event, lane->cpu, run);
     if (!advance(etl, lane))
         etl->heap[0] = etl->heap[--etl->heap_count];
     sift_down(etl, 0);

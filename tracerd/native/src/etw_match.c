@@ -234,6 +234,29 @@ void tr_etw_pass(struct tr_etw_matcher *matcher)
     matcher->unmatched++;
 }
 
+void tr_etw_filter(struct tr_etw_matcher *matcher, const struct tr_etw_key *key)
+{
+    struct tr_etw_found found;
+
+    if (!tr_etw_find(matcher, key, &found))
+        tr_etw_pass(matcher);
+    for (uint32_t i = found.first; i < found.last; i++) {
+        struct name *name = &matcher->names[matcher->lists[i]];
+
+        if (wanted(name, key)) {
+            name->ledger.produced++;
+            name->ledger.filtered++;
+        }
+    }
+}
+
+uint16_t tr_etw_group_of(const struct tr_etw_matcher *matcher, const uint8_t *guid)
+{
+    const struct provider *provider = &matcher->providers[slot_of(matcher, guid)];
+
+    return provider->used ? provider->group : TR_ETW_NO_GROUP;
+}
+
 uint64_t tr_etw_unmatched(const struct tr_etw_matcher *matcher)
 {
     return matcher->unmatched;
@@ -268,4 +291,35 @@ struct tr_etw_key tr_etw_key_of(const struct tr_etw_context *context)
 void tr_etw_ledger(const struct tr_etw_matcher *matcher, uint32_t match, struct tr_ledger *ledger)
 {
     *ledger = match < matcher->name_count ? matcher->names[match].ledger : (struct tr_ledger){0};
+}
+
+const struct tr_link *tr_etw_links(const struct tr_etw_matcher *matcher, uint32_t *count)
+{
+    *count = matcher->link_count;
+    return matcher->links;
+}
+
+static void carry_link(struct tr_link *link, const struct tr_link *before)
+{
+    if (link->program != before->program)
+        return;
+    link->delivered = before->delivered;
+    link->failed = before->failed;
+}
+
+void tr_etw_carry(struct tr_etw_matcher *matcher, const struct tr_etw_matcher *before, const int32_t *numbers)
+{
+    for (uint32_t n = 0; n < matcher->name_count; n++) {
+        struct name *name = &matcher->names[n];
+        const struct name *was;
+
+        if (numbers[n] < 0 || (uint32_t)numbers[n] >= before->name_count)
+            continue;
+        was = &before->names[numbers[n]];
+        name->ledger = was->ledger;
+        for (uint32_t at = 0; at < name->links.count; at++)
+            for (uint32_t from = 0; from < was->links.count; from++)
+                carry_link(&matcher->links[name->links.first + at], &before->links[was->links.first + from]);
+    }
+    matcher->unmatched += before->unmatched;
 }

@@ -46,8 +46,12 @@ bool tr_etw_find(const struct tr_etw_matcher *matcher, const struct tr_etw_key *
 void tr_etw_run(struct tr_etw_matcher *matcher, const struct tr_etw_key *key, const struct tr_etw_found *found,
                 const struct tr_etw_context *context, struct tr_run *run);
 
-/* Count an event that nobody wants. */
+/* Count an event that nobody wants; and one that is not to be handed to the programs of its names. */
 void tr_etw_pass(struct tr_etw_matcher *matcher);
+void tr_etw_filter(struct tr_etw_matcher *matcher, const struct tr_etw_key *key);
+
+/* The kernel group of a class GUID, or TR_ETW_NO_GROUP. */
+uint16_t tr_etw_group_of(const struct tr_etw_matcher *matcher, const uint8_t *guid);
 
 /* The class GUID of a kernel group: zeros where it is not known. */
 const uint8_t *tr_etw_group_guid(const struct tr_etw_matcher *matcher, uint32_t group);

@@ -4,7 +4,7 @@ is asked for; until then only its first line is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from uuid import UUID
@@ -50,15 +50,23 @@ def read_schemas(manifests: Sequence[Path]) -> list[Provider]:
 
 
 class Catalog:
-    """All schemas that may be looked up: what the user added, then what is shipped, then what a recording describes."""
+    """All schemas that may be looked up: what the user added, then what is shipped, then what a recording describes;
+    `more`, where there is one, is asked for providers that none of them has.
+    """
 
-    def __init__(self, added: Iterable[Provider] = (), described: Iterable[Provider] = ()) -> None:
+    def __init__(
+        self,
+        added: Iterable[Provider] = (),
+        described: Iterable[Provider] = (),
+        more: Callable[[UUID], Provider | None] | None = None,
+    ) -> None:
         self.added = tuple(added)
         self.described = tuple(described)
+        self._more = more
 
     def with_described(self, described: Iterable[Provider]) -> Catalog:
         """Return this catalogue with what one recording describes itself."""
-        return Catalog(self.added, (*self.described, *described))
+        return Catalog(self.added, (*self.described, *described), self._more)
 
     def heads(self) -> Iterator[Provider | Head]:
         """Yield every provider, those shipped as their first line only."""
@@ -68,9 +76,13 @@ class Catalog:
 
     def by_guid(self, guid: UUID) -> Iterator[Provider]:
         """Yield what is known of a provider or class."""
-        yield from (each for each in self.added if each.guid == guid)
-        yield from (load(path) for path, head in shipped().items() if head.guid == guid)
-        yield from (each for each in self.described if each.guid == guid)
+        known = [each for each in self.added if each.guid == guid]
+        known += [load(path) for path, head in shipped().items() if head.guid == guid]
+        known += [each for each in self.described if each.guid == guid]
+        yield from known
+        asked = self._more(guid) if self._more is not None and not known else None
+        if asked is not None:
+            yield asked
 
     def by_group(self, group: int) -> Iterator[Provider]:
         """Yield the kernel classes of a group of hooks."""

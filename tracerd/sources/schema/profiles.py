@@ -19,6 +19,7 @@ class Want:
     keyword: int = 0
     level: int = 0
     kernel: bool = False
+    live: bool = True            # False: Windows lets no session but the event log's own have it
 
 
 _PROCESS = (
@@ -56,6 +57,6 @@ PROFILES: Mapping[str, tuple[Want, ...]] = {
         *_POWERSHELL,
         Want("Microsoft-Antimalware-Scan-Interface", "2a576b87-09a7-520e-c21a-4942f0271d67"),
         Want("Microsoft-Windows-WMI-Activity", "1418ef04-b0b4-4623-bf7e-d74ab47bbdaa"),
-        Want("Microsoft-Windows-Security-Auditing", "54849625-5478-4994-a5ba-3e3b0328c30d"),
+        Want("Microsoft-Windows-Security-Auditing", "54849625-5478-4994-a5ba-3e3b0328c30d", live=False),
     ),
 }

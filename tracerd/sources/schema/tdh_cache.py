@@ -1,6 +1,6 @@
 """What Windows itself knows of providers (TDH), dumped once on that machine: a JSON document, read here on any.
 
-The dumper needs Windows and is not written yet; docs/etw.md has the shape. InTypes and OutTypes are the names of
+`sources.etw.tdh` makes it; docs/etw.md has the shape. InTypes and OutTypes are the names of
 manifests, "UnicodeString", "NTSTATUS"; a length or a count is a number or the name of a field before it.
 """
 
@@ -70,19 +70,28 @@ def read_cache(path: Path) -> list[Provider]:
     """
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        document = msgspec.json.decode(data, type=_Document)
+            return read_document(str(path), file.read(MAX_BYTES + 1))
     except OSError as error:
         raise ConfigError(str(path), f"cannot be read: {error.strerror or error}") from error
+
+
+def read_document(where: str, data: bytes) -> list[Provider]:
+    """Return the providers of a dump that came from `where`.
+
+    Raises:
+        ConfigError: it has not the shape of one.
+    """
+    try:
+        document = msgspec.json.decode(data, type=_Document)
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise ConfigError(str(path), f"is no dump of schemas: {error}") from error
+        raise ConfigError(where, f"is no dump of schemas: {error}") from error
     if document.format != FORMAT:
-        raise ConfigError(str(path), f"has the format {document.format!r}; this version reads {FORMAT!r}")
-    return [_provider(path, each, document.windows) for each in document.providers]
+        raise ConfigError(where, f"has the format {document.format!r}; this version reads {FORMAT!r}")
+    return [_provider(where, each, document.windows) for each in document.providers]
 
 
-def _provider(path: Path, raw: _Provider, windows: str) -> Provider:
-    where = f"{path}: {raw.name}"
+def _provider(whence: str, raw: _Provider, windows: str) -> Provider:
+    where = f"{whence}: {raw.name}"
     maps = {name: ValueMap(_numbered(where, each.values), each.bits) for name, each in raw.maps.items()}
     events = {}
     for each in raw.events:
