@@ -32,6 +32,7 @@ struct tr_run {
     uint32_t context_bytes;          /* behind the context pointer; sources set it for consumers that are no programs */
     uint32_t pause;                  /* a consumer asks its source to come back soon; one that reads a file does */
     const void *described;           /* of an ETW event: struct tr_etw_described; NULL: none */
+    const void *hook;                /* of an event of a Windows hook: struct tr_hook_event; NULL: none */
 };
 
 typedef uint64_t (*tr_entry)(void *context, struct tr_run *run);

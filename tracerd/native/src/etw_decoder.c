@@ -156,28 +156,13 @@ static bool passes(const struct tr_etw_decoder *decoder, const struct tr_etw_con
     return fit;
 }
 
-static struct tr_etw_schema_key schema_key(const struct tr_etw_context *context, const struct tr_etw_key *key)
-{
-    bool by_id = context->kind == TR_ETL_EVENT32 || context->kind == TR_ETL_EVENT64;
-    struct tr_etw_schema_key of = {.number = key->number, .version = context->version};
-
-    of.space = by_id && !(context->flags & TR_ETW_FLAG_CLASSIC) ? TR_ETW_BY_ID : TR_ETW_BY_CLASS;
-    if (key->provider) {
-        memcpy(of.provider, key->provider, 16);
-    } else {
-        of.provider[0] = (uint8_t)key->group;
-        of.space = TR_ETW_BY_GROUP;
-    }
-    return of;
-}
-
-static void look_up(struct tr_etw_decoder *decoder, struct tr_etw_seen *seen, const struct tr_etw_key *key)
+static void look_up(struct tr_etw_decoder *decoder, struct tr_etw_seen *seen)
 {
     static const uint8_t outcomes[] = {
         [TR_ETW_KNOWN] = TR_ETW_DECODED, [TR_ETW_NO_PROVIDER] = TR_ETW_UNKNOWN_PROVIDER,
         [TR_ETW_NO_EVENT] = TR_ETW_UNKNOWN_EVENT, [TR_ETW_NO_VERSION] = TR_ETW_UNKNOWN_VERSION,
     };
-    struct tr_etw_schema_key of = schema_key(seen->context, key);
+    struct tr_etw_schema_key of = tr_etw_schema_key_of(seen->context);
     struct tr_etw_look look = tr_etw_schemas_find(decoder->schemas, &of);
 
     seen->schema = look.schema;
@@ -187,10 +172,10 @@ static void look_up(struct tr_etw_decoder *decoder, struct tr_etw_seen *seen, co
 }
 
 /* As TDH: what the event says itself, then what is known of its provider. */
-static void find_schema(struct tr_etw_decoder *decoder, struct tr_etw_seen *seen, const struct tr_etw_key *key,
+static void find_schema(struct tr_etw_decoder *decoder, struct tr_etw_seen *seen,
                         const struct tr_etw_described *described)
 {
-    look_up(decoder, seen, key);
+    look_up(decoder, seen);
     if (described && described->schema) {
         seen->schema = tr_etw_self_find(decoder->self, seen->context->provider, described->schema,
                                         described->schema_bytes);
@@ -239,7 +224,7 @@ static uint64_t decode(void *context, struct tr_run *run)
         decoder->counts.filtered++;
         return 0;
     }
-    find_schema(decoder, &seen, &key, run->described);
+    find_schema(decoder, &seen, run->described);
     note_schema(decoder, &seen);
     if (decoder->line.form == TR_ETW_FORM_COLUMNS && seen.schema && !has_columns(decoder, &seen)) {
         seen.schema = NULL;

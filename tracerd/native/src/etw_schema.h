@@ -48,6 +48,9 @@ struct tr_etw_look {
     enum tr_etw_known known;
 };
 
+/* The key by which an event's schema is looked up: its names' key, but classic events have a space of their own. */
+struct tr_etw_schema_key tr_etw_schema_key_of(const struct tr_etw_context *context);
+
 struct tr_etw_look tr_etw_schemas_find(const struct tr_etw_schemas *schemas, const struct tr_etw_schema_key *key);
 
 /* Read a description (EVENT_SCHEMA_TL); `fields` has room for TR_ETW_MAX_FIELDS. One that makes no sense gives a schema

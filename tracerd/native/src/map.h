@@ -17,6 +17,8 @@
 #define TR_EFAULT 14
 #define TR_EEXIST 17
 #define TR_EINVAL 22
+#define TR_ERANGE 34
+#define TR_EOPNOTSUPP 95
 
 #define TR_MAP_MAGIC 0x0070616d65636172u     /* "racemap" */
 #define TR_MAP_VERSION 1
