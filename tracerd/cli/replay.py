@@ -27,10 +27,10 @@ from tracerd.vm.policy import Asked, Integrity
 def command(
     code_integrity: Integrity, file: Path, probe: str, speed: float | None, engine: Asked | None, as_json: bool
 ) -> None:
-    """Run PROBE over the recording FILE (.trec or .etl) and print its tables."""
+    """Run PROBE over the recording FILE (.trec, .etl, or packets: .pcap, .pcapng) and print its tables."""
     if speed is not None and not is_trec(file):
         raise NotSupported(f"--speed for {file}", "only a .trec is paced; record it first: tracerd record --from")
     settings = Settings(code_integrity=code_integrity, engine=engine, recording=file, speed=speed, wait_for_code=True)
     with Session(settings) as session:
-        session.add(locate(probe))
+        session.add(locate(probe, file))
         watch(session, Watch(as_json=as_json, live=speed is not None))

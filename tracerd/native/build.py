@@ -15,7 +15,7 @@ HERE = Path("tracerd/native")
 BORDER = (
     "run", "maps", "map_files", "interpreter", "links", "ticks", "etw", "batch", "recorder", "contexts", "processes",
     "perf", "linux", "proc", "etl", "etw_layouts", "etw_decode",
-    "hooks",
+    "hooks", "packets",
 )
 """Border headers in the order in which they depend on one another."""
 

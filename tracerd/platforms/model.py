@@ -141,6 +141,7 @@ class ProgramType:
     helpers: frozenset[int]                  # ids it may call
     returns: tuple[int, int] | None = None   # inclusive signed range of r0's 64 bits at exit; None: any number
     packet_loads: bool = False               # legacy BPF_ABS and BPF_IND allowed
+    verdicts: Mapping[int, str] = field(default_factory=dict)    # what its return values mean
     own_helpers: tuple[Helper, ...] = ()     # only this type has them: another type's may have the same ids
 
 

@@ -153,15 +153,16 @@ PROCESS = ProgramType(
     ("process",),
     PROCESS_CONTEXT,
     SERVED,
+    verdicts={0: "permit", 0xC0000022: "deny: STATUS_ACCESS_DENIED"},
     own_helpers=(
         Helper(OWN, "process_get_image_path", _R.NUMBER, _TEXT_OUT),
         Helper(OWN + 1, "process_get_account_name", _R.NUMBER, _TEXT_OUT),
         Helper(OWN + 2, "process_get_account_domain", _R.NUMBER, _TEXT_OUT),
     ),
 )
-BIND = ProgramType("bind", ("bind",), BIND_CONTEXT, SERVED)
-XDP = ProgramType("xdp", ("xdp",), XDP_CONTEXT, SERVED)
-NETEVENT = ProgramType("netevent_monitor", ("netevent_monitor",), NETEVENT_CONTEXT, SERVED)
+BIND = ProgramType("bind", ("bind",), BIND_CONTEXT, SERVED, verdicts={0: "permit", 1: "deny", 2: "redirect"})
+XDP = ProgramType("xdp", ("xdp",), XDP_CONTEXT, SERVED, verdicts={1: "pass", 2: "drop", 3: "tx"})
+NETEVENT = ProgramType("netevent_monitor", ("netevent_monitor",), NETEVENT_CONTEXT, SERVED, verdicts={0: "success"})
 
 WINDOWS = Platform(
     "windows",

@@ -11,9 +11,11 @@ from typing import Protocol
 from tracerd.errors import ConfigError, NotSupported, SourceError
 from tracerd.linux.cpus import cpu_slots
 from tracerd.sources.base import EventSource
+from tracerd.sources.captures import is_capture
 from tracerd.sources.etl import EtlSource
 from tracerd.sources.etl_names import split_file
 from tracerd.sources.names import AttachKind, AttachName, parse_attach
+from tracerd.sources.packets import PacketSource
 from tracerd.sources.perf import PerfOptions, PerfSource
 from tracerd.sources.system import SystemOptions, SystemSource
 from tracerd.sources.ticks import IntervalSource
@@ -160,12 +162,22 @@ def _replayed(path: Path, names: list[AttachName], speed: float | None) -> Servi
 
 
 def _recorded(path: Path, names: list[AttachName]) -> Serving:
+    """Return the source of a recording, which must have all events that are asked for."""
+    if any(name.kind is AttachKind.PACKET for name in names) or is_capture(path):
+        return _captured(path, names)
     source = EtlSource(path)
     foreign = next((name for name in names if not name.kind.etw and not name.kind.timed), None)
     if foreign is not None:
         source.close()
         raise SourceError(foreign.text, f"is not in {path}, which has events of Windows: etw:… and etw-kernel:…")
     return Serving(source, source.cpus, _texts(names), clock_offset_ns=source.clock_offset_ns)
+
+
+def _captured(path: Path, names: list[AttachName]) -> Serving:
+    foreign = next((name for name in names if name.kind is not AttachKind.PACKET and not name.kind.timed), None)
+    if foreign is not None:
+        raise SourceError(foreign.text, f"is not in {path}, which has packets: packet:{path}")
+    return Serving(PacketSource(path), 1, _texts(names), clock_offset_ns=0)
 
 
 def _recordings(names: Iterable[AttachName], recording: Path | None) -> dict[Path, list[AttachName]]:
@@ -178,11 +190,25 @@ def _recordings(names: Iterable[AttachName], recording: Path | None) -> dict[Pat
     for name in names:
         if name.kind is AttachKind.ETL:
             files.setdefault(Path(split_file(name.rest)[0]), []).append(name)
+        elif name.kind is AttachKind.PACKET:
+            files.setdefault(_capture(name), []).append(name)
         elif recording is not None:
             files.setdefault(recording, []).append(name)
         elif name.kind.etw:
             raise NotSupported(f"live events of {name.text!r}", NO_LIVE_ETW)
     return files
+
+
+def _capture(name: AttachName) -> Path:
+    """Return the file of a `packet:` name.
+
+    Raises:
+        NotSupported: it names an interface.
+    """
+    if not name.rest.lower().endswith((".pcap", ".pcapng", ".cap")):
+        cause = "packets of live interfaces are not part of this version; capture them first: tcpdump -w FILE.pcap"
+        raise NotSupported(f"attach to {name.text!r}", cause)
+    return Path(name.rest)
 
 
 def _texts(names: Iterable[AttachName]) -> tuple[str, ...]:

@@ -46,8 +46,8 @@ def helper(scope: Scope, state: State, prototype: Helper) -> None:
 def _least(state: State, wanted: Argument, position: int) -> int:
     """Return how many bytes of its memory a call surely initialises.
 
-    A TARGET gets what is copied, if that surely fits; else the helper may leave everything as it was. CHANGED memory was
-    initialised before, so nothing has to be said.
+    A TARGET gets what is copied, if that surely fits; else the helper may leave everything as it was. CHANGED memory
+    was initialised before, so nothing has to be said.
     """
     room = state.facts.scalar(state.regs[position + 1])
     if wanted is Argument.WRITABLE:
