@@ -96,36 +96,9 @@ void tr_etw_settle(struct tr_etw_seen *seen, const struct tr_etw_walk *walk, enu
     seen->left = walk->size - at;
 }
 
-/* Whether the fields take up exactly the payload. */
-static bool fits_exactly(struct tr_etw_line *line, const struct tr_etw_seen *seen, uint32_t pointer_size)
-{
-    const struct tr_etw_layout *layout = &seen->schema->layout;
-    enum tr_etw_step step = TR_ETW_STEP_OK;
-    uint32_t at = 0;
-
-    tr_etw_walk_begin(&line->walk, seen->schema, seen->context->data, tr_etw_payload_bytes(seen->context),
-                      pointer_size);
-    for (uint32_t i = 0; i < layout->field_count && !step; i += 1 + layout->fields[i].members)
-        step = tr_etw_skip(&line->walk, i, &at);
-    return !step && at == line->walk.size;
-}
-
-/* The pointer size is the header's. But a 32-bit program that hands on a 64-bit kernel's events writes classic headers
-   of its own around their payloads: those are told by what fits. */
-static uint32_t pointer_size_of(struct tr_etw_line *line, const struct tr_etw_seen *seen)
-{
-    const struct tr_etw_context *context = seen->context;
-    bool handed_on = context->kind == TR_ETL_FULL32 && context->hook != TR_ETW_NO_HOOK;
-
-    if (context->pointer_size != 4)
-        return 8;
-    return handed_on && !fits_exactly(line, seen, 4) && fits_exactly(line, seen, 8) ? 8 : 4;
-}
-
 void tr_etw_begin_walk(struct tr_etw_line *line, const struct tr_etw_seen *seen)
 {
-    tr_etw_walk_begin(&line->walk, seen->schema, seen->context->data, tr_etw_payload_bytes(seen->context),
-                      pointer_size_of(line, seen));
+    tr_etw_walk_event(&line->walk, seen->schema, seen->context);
 }
 
 static void put_json(struct tr_etw_line *line, struct tr_etw_seen *seen)

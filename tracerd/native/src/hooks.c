@@ -102,8 +102,7 @@ static bool find_parts(const struct tr_hook_shape *shape, const struct tr_etw_co
 
     parts->payload = event->data;
     parts->there = 0;
-    tr_etw_walk_begin(&walk, shape->schema, event->data, (uint32_t)(event->data_end - event->data),
-                      event->pointer_size);
+    tr_etw_walk_event(&walk, shape->schema, event);
     for (uint32_t i = 0; i < shape->fields; i += 1 + fields[i].members) {
         uint32_t part = shape->part_of[i];
 

@@ -24,6 +24,12 @@ static uint64_t known(uint32_t id)
     return id == NOBODY ? 0 : id;
 }
 
+/* Where an empty range lies: proofs rely on pointers that are not null. */
+static const uint8_t *nowhere(const struct tr_etw_context *event)
+{
+    return event->data ? event->data : (const uint8_t *)"";
+}
+
 static uint64_t filetime(uint64_t unix_ns)
 {
     return unix_ns / 100 + EPOCH_FILETIME;
@@ -56,8 +62,8 @@ static void run_process(struct tr_hook *hook, uint32_t operation, const struct t
 {
     struct tr_hook_event more = {0};
     struct tr_process_md md = {
-        .command_start = event->data,
-        .command_end = event->data,
+        .command_start = nowhere(event),
+        .command_end = nowhere(event),
         .process_id = tr_part_number(parts, TR_PART_PID),
         .parent_process_id = tr_part_number(parts, TR_PART_PARENT),
         .creation_time = tr_part_number(parts, TR_PART_CREATED),
@@ -92,8 +98,8 @@ static void run_bind(struct tr_hook *hook, uint32_t operation, const struct tr_h
 {
     const uint8_t *address = tr_part_data(parts, TR_PART_ADDRESS);
     struct tr_bind_md md = {
-        .app_id_start = event->data,
-        .app_id_end = event->data,
+        .app_id_start = nowhere(event),
+        .app_id_end = nowhere(event),
         .socket_address_length = SOCKADDR_IN_BYTES,
         .operation = operation,
         .protocol = PROTOCOL_TCP,
