@@ -83,13 +83,14 @@ def splice(random: Random, sources: Sequence[Job]) -> Job | None:
     What the branches leave is joined there; with luck the last program is run in a loop.
     """
     head = random.choice(sources)
-    others = [each for each in sources if (each.platform, each.type) == (head.platform, head.type) and each.maps == head.maps and
-              len(each.subprograms) == 1 and len(each.code) <= 8 * MOST_SLOTS // 4]
+    others = [each for each in sources if (each.platform, each.type) == (head.platform, head.type) and
+              each.maps == head.maps and len(each.subprograms) == 1 and len(each.code) <= 8 * MOST_SLOTS // 4]
     if not others:
         return None
     branches = [list(decode(random.choice(others).code)) for _ in range(random.choice((1, 2, 2, 3, 6)))]
     last = list(decode(random.choice(others).code))
-    choose = [Instruction(isa.ALU64 | isa.MOV | isa.X, 9, 1), Instruction(isa.JMP | isa.CALL, imm=PRANDOM[head.platform])]
+    draw = Instruction(isa.JMP | isa.CALL, imm=PRANDOM[head.platform])
+    choose = [Instruction(isa.ALU64 | isa.MOV | isa.X, 9, 1), draw]
     total = len(choose) + len(branches) + 1 + sum(1 + len(each) for each in branches)
     code, body = list(choose), len(choose) + len(branches) + 1
     entry = body

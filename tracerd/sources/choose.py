@@ -190,7 +190,7 @@ def _recordings(names: Iterable[AttachName], recording: Path | None) -> dict[Pat
     for name in names:
         if name.kind is AttachKind.ETL:
             files.setdefault(Path(split_file(name.rest)[0]), []).append(name)
-        elif name.kind is AttachKind.PACKET:
+        elif name.kind is AttachKind.PACKET and Path(name.rest) != recording:
             files.setdefault(_capture(name), []).append(name)
         elif recording is not None:
             files.setdefault(recording, []).append(name)
