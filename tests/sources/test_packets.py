@@ -20,6 +20,7 @@ from tracerd.sources.captures import is_capture
 from tracerd.sources.packets import PacketSource
 
 OBJECT = Path(__file__).parents[1] / "platforms" / "objects" / "xdp.bpf.o"
+LINUX = Path(__file__).parent / "objects" / "xdp_linux.bpf.o"
 NAME = "packet:test.pcap"
 FRAME = bytes(12) + b"\x08\x00" + bytes(46)
 ORDERS = pytest.mark.parametrize("order", ["<", ">"])
@@ -55,7 +56,7 @@ def read(path: Path) -> tuple[list[Packet], Any]:
     """Return every packet and the ledger."""
     recorder = Recorder()
     with closing(PacketSource(path)) as source:
-        source.open([LinkRequest(NAME, recorder.program, 40)])
+        source.open([LinkRequest(NAME, recorder.program, 48)])
         passed = 0
         while (some := source.pump(10)) >= 0:
             passed += some
@@ -226,6 +227,21 @@ def test_replay_runs_an_object_over_a_capture(tmp_path: Path) -> None:
     assert (rows[2]["meaning"], rows[2]["runs"]) == ("drop", 2)
     shown = " ".join(tracerd("replay", path, OBJECT).stdout.split())
     assert "2 × 1 (pass), 2 × 2 (drop), not enforced" in shown
+
+
+def test_an_xdp_program_of_linux_runs_over_ethernet(tmp_path: Path) -> None:
+    """With Linux's context and verdicts; packets of another medium are passed over and counted."""
+    path = tmp_path / "a.pcapng"
+    path.write_bytes(
+        section("<") + interface("<", 101) + interface("<") + enhanced("<", 0, 1, FRAME) + enhanced("<", 1, 2, FRAME)
+        + enhanced("<", 1, 3, b"few")
+    )  # fmt: skip
+    document = answer("replay", path, LINUX)
+    assert [(row["verdict"], row["meaning"], row["runs"]) for row in document["verdicts"]] == [
+        (2, "pass", 1), (1, "drop", 1)
+    ]  # fmt: skip
+    assert document["tables"]["seen"] == [{"key": 0, "value": 2}]        # interface 1, twice
+    assert "1 events were none of its hook's" in tracerd("replay", path, LINUX).stdout
 
 
 def test_packets_of_an_interface_are_named_as_missing(tmp_path: Path) -> None:

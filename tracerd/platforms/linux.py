@@ -78,6 +78,7 @@ XDP = ProgramType(
         ),
     ),
     _WITHOUT_TASK,
+    verdicts={0: "aborted", 1: "drop", 2: "pass", 3: "tx", 4: "redirect"},
 )
 
 ETW = ProgramType("etw", ("etw", "etw-kernel"), ETW_CONTEXT, _EVERY_HELPER)

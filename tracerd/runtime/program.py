@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tracerd.elf.spec import ObjectSpec
 from tracerd.errors import ConfigError
+from tracerd.platforms import PLATFORMS
 from tracerd.platforms.model import Platform
 from tracerd.platforms.windows import WINDOWS
 from tracerd.snapshot import ProgramStatistics
@@ -27,7 +28,7 @@ class Program:
     verified: VerifiedProgram
     choice: EngineChoice
     executable: Executable
-    hooks: dict[str, Hook] = field(default_factory=dict)     # of programs for eBPF for Windows, by attach name
+    hooks: dict[str, Hook] = field(default_factory=dict)     # for Windows' programs and for packets, by attach name
 
     @property
     def name(self) -> str:
@@ -58,13 +59,13 @@ class Program:
         Raises:
             ConfigError: the event's context is not what the program was proved for.
         """
-        if self.verified.job.platform == WINDOWS.name:
-            hook = self._hook(source)
-            return LinkRequest(source, hook.native, hook.need)
         name = parse_attach(source)
         if not runs_on(self.verified, name):
             wanted, have = name.kind.program_type, self.verified.job.type
             raise ConfigError(source, f"runs programs of type {wanted}; {self.name!r} is of type {have} (its section)")
+        if self.verified.job.platform == WINDOWS.name or name.kind is AttachKind.PACKET:
+            hook = self._hook(source)
+            return LinkRequest(source, hook.native, hook.need)
         return LinkRequest(source, self.executable.native, self.verified.certificate.context_bytes)
 
     def close(self) -> None:
@@ -76,8 +77,10 @@ class Program:
     def _hook(self, source: str) -> Hook:
         """Return what makes a hook's events of an attach name's: always the same, so that its counts go on."""
         if source not in self.hooks:
-            kind = WINDOWS.type_by_name[self.verified.job.type]
-            self.hooks[source] = Hook(kind.name, source, self.executable.native, kind.verdicts)
+            job = self.verified.job
+            kind = PLATFORMS[job.platform].type_by_name[job.type]
+            linux = job.platform != WINDOWS.name
+            self.hooks[source] = Hook(kind.name, source, self.executable.native, kind.verdicts, linux=linux)
         return self.hooks[source]
 
 

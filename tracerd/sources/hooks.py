@@ -29,7 +29,7 @@ KINDS = {
     "xdp": lib.TR_HOOK_XDP,
     "netevent_monitor": lib.TR_HOOK_NETEVENT,
 }
-"""Hooks by the program type of platform windows."""
+"""Hooks by the program type of platform windows. Linux's xdp programs have one too, for packets."""
 
 PARTS = {
     lib.TR_PART_PID: ("ProcessID", "ProcessId"),
@@ -52,8 +52,10 @@ PARTS = {
 class Hook:
     """One link's hook. `native` is the `struct tr_program *` to link, `need` the context bytes that it reads."""
 
-    def __init__(self, program_type: str, source: str, target: Any, verdicts: Mapping[int, str]) -> None:
-        """Make what runs `target` on the events of an attach name.
+    def __init__(
+        self, program_type: str, source: str, target: Any, verdicts: Mapping[int, str], *, linux: bool = False
+    ) -> None:
+        """Make what runs `target` on the events of an attach name; with `linux` it is an xdp program of that platform.
 
         Raises:
             ConfigError: the name's events cannot feed a program of that type.
@@ -66,7 +68,7 @@ class Hook:
         self.native: Any = lib.tr_program_new()
         try:
             if parse_attach(source).kind is AttachKind.PACKET:
-                self._take_packets(program_type, target)
+                self._take_packets(program_type, lib.TR_HOOK_XDP_LINUX if linux else KINDS[program_type], target)
             else:
                 self._take_events(program_type, target)
         except BaseException:
@@ -97,11 +99,11 @@ class Hook:
         if self._schemas is not None:
             self._schemas.close()
 
-    def _take_packets(self, program_type: str, target: Any) -> None:
+    def _take_packets(self, program_type: str, kind: int, target: Any) -> None:
         if program_type not in ("xdp", "netevent_monitor"):
             raise ConfigError(self.source, _refusal(program_type))
         self.need = PACKET_BYTES
-        self._make(program_type, ffi.NULL, target)
+        self._make(kind, ffi.NULL, target)
         lib.tr_hook_link_packets(self._hook, self.native)
 
     def _take_events(self, program_type: str, target: Any) -> None:
@@ -110,7 +112,7 @@ class Hook:
             raise ConfigError(self.source, _refusal(program_type))
         self.need = EVENT_BYTES
         self._schemas = EtwSchemas()
-        self._make(program_type, self._schemas.native, target)
+        self._make(KINDS[program_type], self._schemas.native, target)
         for provider, event, operation in shapes:
             self._schemas.add(provider)
             for key in event_keys(provider, event):
@@ -118,8 +120,8 @@ class Hook:
                     raise RunError(self.source, f"its event {event.name} version {event.version} cannot be taken apart")
         lib.tr_hook_link_events(self._hook, self.native)
 
-    def _make(self, program_type: str, schemas: Any, target: Any) -> None:
-        self._hook = lib.tr_hook_new(KINDS[program_type], schemas, target)
+    def _make(self, kind: int, schemas: Any, target: Any) -> None:
+        self._hook = lib.tr_hook_new(kind, schemas, target)
         if self._hook == ffi.NULL or self.native == ffi.NULL:
             raise RunError(self.source, "no memory for its hook")
 

@@ -50,13 +50,15 @@ struct tr_hook_event {
     uint32_t image_is_wide;
 };
 
-/* A packet as a packet source has it: the context of the programs that it runs. */
+/* A packet as a packet source has it. It begins as the context of Linux's xdp programs (platforms/linux.py). */
 struct tr_packet_context {
     const uint8_t *data;             /* below 64 KiB */
     const uint8_t *data_end;
-    uint64_t time_ns;                /* unix time */
-    uint32_t interface;              /* number in the file; 0 where there is but one */
+    uint32_t interface;              /* ingress_ifindex: its number in the file; 0 where there is but one */
+    uint32_t rx_queue_index;         /* 0 */
+    uint32_t egress_ifindex;         /* 0 */
     uint32_t link_type;              /* LINKTYPE_*: 1 Ethernet */
+    uint64_t time_ns;                /* unix time */
     uint32_t original_bytes;         /* on the wire */
     uint32_t reserved;
 };
@@ -65,6 +67,7 @@ struct tr_packet_context {
 #define TR_HOOK_BIND 1
 #define TR_HOOK_XDP 2
 #define TR_HOOK_NETEVENT 3
+#define TR_HOOK_XDP_LINUX 4          /* of packets only: they are its context */
 
 /* Fields of an event that a context is made of. */
 #define TR_PART_PID 0

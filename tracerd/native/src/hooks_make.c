@@ -156,8 +156,10 @@ void tr_hook_event(struct tr_hook *hook, const struct tr_hook_shape *shape, cons
 
 void tr_hook_packet(struct tr_hook *hook, const struct tr_packet_context *packet, struct tr_run *run)
 {
-    if (hook->kind == TR_HOOK_XDP && packet->link_type != LINKTYPE_ETHERNET)
+    if (hook->kind != TR_HOOK_NETEVENT && packet->link_type != LINKTYPE_ETHERNET)
         tr_hook_pass(hook);
+    else if (hook->kind == TR_HOOK_XDP_LINUX)
+        tr_hook_run(hook, (void *)(uintptr_t)packet, run);
     else
         run_frame(hook, packet->data, (uint32_t)(packet->data_end - packet->data), packet->interface, run);
 }
