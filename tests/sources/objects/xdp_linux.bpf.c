@@ -1,7 +1,6 @@
 /* An xdp program of Linux: sums interfaces up, drops what is too short for Ethernet. */
 #include "tracerd.bpf.h"
 
-struct xdp_md { u32 data, data_end, data_meta, ingress_ifindex; };
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
@@ -14,7 +13,7 @@ int count(struct xdp_md *ctx)
 {
     u8 *data = (u8 *)(long)ctx->data, *end = (u8 *)(long)ctx->data_end;
     u32 zero = 0;
-    u64 *sum = map_lookup_elem(&seen, &zero);
+    u64 *sum = bpf_map_lookup_elem(&seen, &zero);
 
     if (sum)
         *sum += ctx->ingress_ifindex;
