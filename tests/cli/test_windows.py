@@ -44,6 +44,15 @@ def test_replay_attaches_a_bare_object_to_what_feeds_it(tmp_path: Path) -> None:
     assert document["rings"]["events"]["records"] == 2
 
 
+def test_a_trec_of_such_a_recording_feeds_hooks_too(tmp_path: Path) -> None:
+    """A hook is linked like any program, so every source of ETW events feeds it."""
+    made = tmp_path / "a.trec"
+    assert tracerd("record", "--from", recording(tmp_path / "a.etl"), "-o", made).returncode == 0
+    document = answer("replay", made, PROCESS_OBJECT)
+    assert [row["runs"] for row in document["verdicts"]] == [1, 1]
+    assert document["rings"]["events"]["records"] == 2
+
+
 def test_a_probe_toml_may_say_the_platform(tmp_path: Path) -> None:
     """Said wrongly it is refused for what the object holds; a platform that is none is refused with those there are."""
     probe, path = tmp_path / "probe.toml", recording(tmp_path / "a.etl")

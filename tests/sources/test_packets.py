@@ -253,3 +253,13 @@ def test_packets_of_an_interface_are_named_as_missing(tmp_path: Path) -> None:
     done = tracerd("run", "-d", "1", probe)
     assert done.returncode == 4
     assert "capture them first: tcpdump -w FILE.pcap" in done.stderr
+
+
+def test_a_capture_is_not_recorded_again(tmp_path: Path) -> None:
+    """It is a recording; exit code 4, and no file is left."""
+    path, made = tmp_path / "a.pcap", tmp_path / "a.trec"
+    path.write_bytes(pcap([(1, 0, FRAME)]))
+    done = tracerd("record", f"packet:{path}", "-o", made)
+    assert done.returncode == 4
+    assert "a capture is a recording itself" in done.stderr
+    assert not made.exists()

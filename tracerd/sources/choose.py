@@ -29,6 +29,8 @@ NO_LIVE_ETW = (
     "live ETW sessions need Windows and come with a later version; give a recording: tracerd replay FILE.etl PROBE"
 )
 
+NO_LIVE_PACKETS = "a capture has an end and a clock of its own; run a probe over it: tracerd replay FILE.pcap PROBE"
+
 
 @unique
 class MachineSource(Enum):
@@ -142,6 +144,8 @@ def machine_sources(names: Sequence[AttachName], *, poll: bool) -> dict[MachineS
     for name in names:
         if name.kind.etw:
             raise NotSupported(f"live events of {name.text!r}", NO_LIVE_ETW)
+        if name.kind is AttachKind.PACKET:
+            raise NotSupported(f"live events of {name.text!r}", NO_LIVE_PACKETS)
     traced = not poll and any(name.text in TRACEABLE for name in names) and PerfSource.permitted() is None
     served: dict[MachineSource, list[AttachName]] = {source: [] for source in MachineSource}
     for name in names:
