@@ -81,7 +81,6 @@ def test_a_cut_by_time_process_and_event(tmp_path: Path) -> None:
         (("record", "--from", str(DEMO), "--since", "noon", "-o", "{new}"), 2, "neither an offset"),
         (("replay", str(DEMO), "etl_processes", "--speed", "1"), 4, "only a .trec is paced"),
         (("replay", str(DEMO), "etl_processes", "--speed", "fast"), 2, "neither max nor a number"),
-        (("events", str(DEMO), "--fields"), 4, "does not say"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(
