@@ -63,7 +63,7 @@ CLANG       ?= clang-19
 LLVM_STRIP  ?= llvm-strip-19
 PROBE_FLAGS := -target bpf -g -O2 -mcpu=v3 -Wall -Wextra -Wno-unused-function -Wno-unused-const-variable \
                -Wno-unused-parameter -I probes/include -fdebug-compilation-dir=. -fno-ident
-OBJECTS     := $(patsubst %.bpf.c,%.bpf.o,$(wildcard probes/*/*.bpf.c tracerd/bench/programs/*.bpf.c tests/cli/objects/*.bpf.c tests/runtime/objects/*.bpf.c tests/sources/objects/*.bpf.c tests/wine/objects/*.bpf.c tests/daemon/objects/*.bpf.c tests/e2e/objects/*.bpf.c))
+OBJECTS     := $(patsubst %.bpf.c,%.bpf.o,$(wildcard probes/*/*.bpf.c tracerd/bench/programs/*.bpf.c tests/cli/objects/*.bpf.c tests/runtime/objects/*.bpf.c tests/sources/objects/*.bpf.c tests/wine/objects/*.bpf.c tests/daemon/objects/*.bpf.c tests/e2e/objects/*.bpf.c tests/platforms/objects/*.bpf.c))
 
 probes: $(OBJECTS)
 %.bpf.o: %.bpf.c $(wildcard probes/*/*.h)

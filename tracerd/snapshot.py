@@ -127,6 +127,17 @@ class RingSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class HookStatistics:
+    """What came of one link of a program for eBPF for Windows. Verdicts are only counted, they have no effect."""
+
+    source: str                                  # the attach name
+    verdicts: tuple[tuple[int, str, int], ...]   # value, what it means ("" where nobody says), runs that returned it
+    others: int                                  # runs with further values
+    passed: int                                  # events that are none of the hook's: the program was not run
+    unknown: int                                 # events that could not be taken apart: failed in the ledger
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramStatistics:
     """One program's counts at one moment. `mean_ns` is measured on one run in 64.
 
@@ -146,6 +157,7 @@ class ProgramStatistics:
     timed_runs: int = 0                # one run in 64
     timed_ns: int = 0                  # all of those together
     slots: tuple[int, ...] = ()        # of those, by how long they took
+    hooks: tuple[HookStatistics, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from tracerd.elf.load import load
 from tracerd.errors import ObjectError
 
 MESSAGES = {
-    "LEGACY_MAPS": "section 'maps' holds map definitions of the form before BTF, which is not supported yet",
+    "LEGACY_MAPS": "section 'maps' holds map definitions of a form that is not supported",
     "CORE": "section 'xdp', instruction 0: CO-RE relocation on type 'task'",
     "KERNEL_FUNCTION": "refers to 'bpf_rcu_read_lock', which the object only declares: kernel symbols",
     "KERNEL_SYMBOL": "refers to 'bpf_prog_active', which the object only declares",

@@ -1,4 +1,4 @@
-"""Fuzz what reads ETW under sanitizers: the walker, the decompressors, the decoder, the callback (libFuzzer)."""
+"""Fuzz what reads ETW and captures under sanitizers: walker, decompressors, decoder, callback, hooks (libFuzzer)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from uuid import UUID
 from tests.fuzz import etw_seeds
 from tests.sources.etl_support import SAMPLES
 from tests.sources.test_etl_damage import sound
+from tests.sources.test_packets import FRAME, enhanced, interface, pcap, section
 from tests.sources.xca import FORMATS, compress, compress_recording
 from tracerd.sources.etl_writer import EtlWriter
 
@@ -30,8 +31,12 @@ _FLAGS = (
 )
 _LARGEST_SEED = 30_000
 _INTERRUPTED = 72                            # libFuzzer's exit code when somebody stops it
-_TARGETS = {"fuzz_walk": 65_536, "fuzz_decompress": 8_192, "fuzz_decode": 4_096, "fuzz_record": 1_024}
+_TARGETS = {
+    "fuzz_walk": 65_536, "fuzz_decompress": 8_192, "fuzz_decode": 4_096, "fuzz_record": 1_024, "fuzz_hooks": 4_096,
+}
 """Each with the longest input worth trying."""
+
+_FROM_MEMORY = ("fuzz_walk", "fuzz_hooks")                       # in place of a file
 
 
 def fuzz(seconds: float, seed: int) -> int:
@@ -50,6 +55,7 @@ def fuzz(seconds: float, seed: int) -> int:
     _write_packed(BUILD / "fuzz_decompress")
     etw_seeds.write_seeds(BUILD / "fuzz_decode")
     etw_seeds.write_records(BUILD / "fuzz_record")
+    _write_hooked(BUILD / "fuzz_hooks")
     return sum(_run(name, seconds / len(_TARGETS), seed) for name in _TARGETS)
 
 
@@ -66,9 +72,9 @@ def _build(clang: str) -> str:
     with ThreadPoolExecutor(2) as pool:
         errors = list(pool.map(lambda source: run("-c", source, "-o", BUILD / f"{source.stem}.o"), sources))
     core = [BUILD / f"{path.stem}.o" for path in sources if path.stem not in _TARGETS]
-    reads = BUILD / "etl_io.o"                               # the walk's target reads from memory instead
+    reads = BUILD / "etl_io.o"
     for name in _TARGETS:
-        objects = [path for path in core if path != reads or name != "fuzz_walk"]
+        objects = [path for path in core if path != reads or name not in _FROM_MEMORY]
         errors.append(run(*objects, BUILD / f"{name}.o", "-o", BUILD / f"{name}.fuzzer", "-pthread"))
     return next((error.splitlines()[-1] for error in errors if error), "")
 
@@ -132,3 +138,18 @@ def _write_packed(folder: Path) -> None:
         for kind in FORMATS:
             head = bytes([(kind - 2) + 66 * (size >> 16), size & 255, size >> 8 & 255])
             (folder / f"seed{kind}-{i}").write_bytes(head + compress(kind, plain))
+
+
+def _write_hooked(folder: Path) -> None:
+    """Seeds of the hooks: captures in both formats and orders, and payloads of processes, binds and frames."""
+    for number, order in enumerate("<>"):
+        packets = [(n, 0, FRAME[: 20 * n]) for n in range(4)]
+        (folder / f"pcap{number}").write_bytes(b"\1" + pcap(packets, order))
+        blocks = section(order) + interface(order) + interface(order, 101, (9, b"\x09"), (14, bytes(8)))
+        blocks += enhanced(order, 0, 5, FRAME) + enhanced(order, 1, 6, b"")
+        (folder / f"pcapng{number}").write_bytes(b"\1" + blocks)
+    sid = bytes(range(1, 17)) + bytes.fromhex("010500000000000515000000") + bytes(16)
+    process = struct.pack("<QII", 1, 2, 3) + sid + b"a.exe\0" + "a -b".encode("utf-16-le") + b"\0\0"
+    (folder / "process").write_bytes(b"\0" + process)
+    (folder / "bind").write_bytes(b"\2" + struct.pack("<IHHIQI", 16, 2, 80, 1, 0, 0))
+    (folder / "frame").write_bytes(b"\4" + struct.pack("<IH", 7, len(FRAME)) + FRAME)

@@ -17,7 +17,7 @@ from tracerd.sources.names import parse_attach
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
     path.relative_to(ROOT)
-    for pattern in ("probes/*/*.bpf.c", "tracerd/bench/programs/*.bpf.c", "tests/[cdrsw]*/objects/*.bpf.c")
+    for pattern in ("probes/*/*.bpf.c", "tracerd/bench/programs/*.bpf.c", "tests/[cdprsw]*/objects/*.bpf.c")
     for path in ROOT.glob(pattern)
 )
 CLANG = "clang-19"

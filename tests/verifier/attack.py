@@ -107,12 +107,12 @@ Event = tuple[bytes, bytes, int, int]
 
 def event(random: Random, subject: Job, proof: Certificate) -> Event:
     """Return an event whose numbers tend to sit near boundaries."""
-    plain = not PLATFORMS[subject.platform].type_by_name[subject.type].context.fields
-    size = proof.context_bytes if plain else 96
-    context = b"".join(_word(random) for _ in range(size // 8 + 1))[:size]
+    context = PLATFORMS[subject.platform].type_by_name[subject.type].context
+    size = max(context.size, 96) if context.fields else proof.context_bytes
+    given = b"".join(_word(random) for _ in range(size // 8 + 1))[:size]
     length = random.choice((0, 1, 3, 4, 8, 13, 14, 15, 34, 64, 300))
     payload = b"".join(_word(random) for _ in range(length // 8 + 1))[:length]
-    return context, payload, int.from_bytes(_word(random), "little"), random.getrandbits(64)
+    return given, payload, int.from_bytes(_word(random), "little"), random.getrandbits(64)
 
 
 def _word(random: Random) -> bytes:

@@ -29,13 +29,21 @@ def job(
     maps: Sequence[MapFacts] = MAPS,
     functions: Sequence[tuple[str, int, int]] = (),
     options: Options | None = None,
+    platform: str = "linux",
 ) -> Job:
     """Assemble a program. `functions` may be left out if a function starts wherever a local call goes."""
-    code = parse_llvm(text, HELPERS)
+    code = parse_llvm(text, _names(platform, kind))
     calls = [(n, each.imm) for n, each in enumerate(code) if each.opcode == JMP | CALL and each.src == CALL_LOCAL]
     order = [*sorted({0} | {n + 1 + distance for n, distance in calls}), len(code)]
     parts = tuple(functions) or tuple((f"f{a}", a, b) for a, b in pairwise(order))
-    return Job("case", "linux", kind, encode(code), parts, tuple(maps), (), options or Options())
+    return Job("case", platform, kind, encode(code), parts, tuple(maps), (), options or Options())
+
+
+def _names(platform: str, kind: str) -> dict[str, int]:
+    """Return ids by name, of all helpers that the platform knows; those of the type's own count most."""
+    tables = PLATFORMS[platform]
+    own = {helper.name: number for number, helper in tables.helpers_by_type.get(kind, {}).items()}
+    return {helper.name: helper.id for helper in tables.helpers} | own
 
 
 COMPARISONS = ("==", "!=", ">", ">=", "<", "<=", "s>", "s>=", "s<", "s<=", "&")

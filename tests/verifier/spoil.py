@@ -26,12 +26,12 @@ from tracerd.isa.assemble_llvm import parse_llvm
 from tracerd.isa.decode import decode
 from tracerd.isa.encode import encode
 from tracerd.isa.instruction import Instruction
-from tracerd.platforms import PLATFORMS
+from tracerd.platforms.detect import detect
 from tracerd.verifier import Job, Options
 from tracerd.verifier.prepare import make_job
 
 ROOT = Path(__file__).parents[2]
-OBJECTS = ("probes/*/*.bpf.o", "tracerd/bench/programs/*.bpf.o")
+OBJECTS = ("probes/*/*.bpf.o", "tracerd/bench/programs/*.bpf.o", "tests/platforms/objects/*.bpf.o")
 ADVERSARIAL = Path(__file__).parent / "adversarial.yaml"
 MOST_SLOTS = 160
 """Longer programs are not spoilt: they take too long to prove."""
@@ -39,7 +39,8 @@ MOST_SLOTS = 160
 LIMITS = Options(seconds=0.12)
 """Whoever needs longer is refused: there are enough others."""
 
-PRANDOM, KTIME = 7, 5
+PRANDOM = {"linux": 7, "windows": 6}
+KTIME = {"linux": 5, "windows": 9}
 IMMEDIATES = (
     0, 1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 47, 48, 63, 64, 65, 255, 256, 511, 512, 4095, 4096, 65535,
     65536, 0x7FFFFFFF, -0x80000000, -1, -2, -4, -7, -8, -9, -16, -511, -512, -513,
@@ -50,8 +51,9 @@ def text_job(case: dict[str, Any], options: Options | None = None) -> Job:
     """Return the job of a case in the YAML tables."""
     text = (PREAMBLES[case["pre"]] if "pre" in case else "") + case["code"]
     kind, maps, lines = case.get("type", "tracepoint"), (*MAPS, READ_ONLY), text.replace(";", "\n")
-    if "functions" in case:
-        return job(lines, kind, maps, [tuple(each) for each in case["functions"]], options)
+    platform = case.get("platform", "linux")
+    if "functions" in case or platform != "linux":
+        return job(lines, kind, maps, [tuple(each) for each in case.get("functions", ())], options, platform)
     found = job_of(parse_llvm(lines, HELPERS), maps, kind)
     return msgspec.structs.replace(found, options=options or Options())
 
@@ -70,7 +72,7 @@ def real_jobs() -> Iterator[Job]:
         for path in sorted(ROOT.glob(pattern)):
             try:
                 spec = load(path)
-                yield from (make_job(spec, program, PLATFORMS["linux"]) for program in spec.programs)
+                yield from (make_job(spec, program, detect(spec)) for program in spec.programs)
             except ObjectError:
                 continue   # of a type that this platform does not have
 
@@ -81,13 +83,14 @@ def splice(random: Random, sources: Sequence[Job]) -> Job | None:
     What the branches leave is joined there; with luck the last program is run in a loop.
     """
     head = random.choice(sources)
-    others = [each for each in sources if each.type == head.type and each.maps == head.maps and
-              len(each.subprograms) == 1 and len(each.code) <= 8 * MOST_SLOTS // 4]
-    if head.platform != "linux" or not others:
+    others = [each for each in sources if (each.platform, each.type) == (head.platform, head.type) and
+              each.maps == head.maps and len(each.subprograms) == 1 and len(each.code) <= 8 * MOST_SLOTS // 4]
+    if not others:
         return None
     branches = [list(decode(random.choice(others).code)) for _ in range(random.choice((1, 2, 2, 3, 6)))]
     last = list(decode(random.choice(others).code))
-    choose = [Instruction(isa.ALU64 | isa.MOV | isa.X, 9, 1), Instruction(isa.JMP | isa.CALL, imm=7)]
+    draw = Instruction(isa.JMP | isa.CALL, imm=PRANDOM[head.platform])
+    choose = [Instruction(isa.ALU64 | isa.MOV | isa.X, 9, 1), draw]
     total = len(choose) + len(branches) + 1 + sum(1 + len(each) for each in branches)
     code, body = list(choose), len(choose) + len(branches) + 1
     entry = body
@@ -121,8 +124,8 @@ def spoil(random: Random, source: Job) -> Job | None:
     code = list(decode(source.code))
     if random.random() < 0.6:
         # The time is chosen near boundaries, which a random number seldom is.
-        drawn = Instruction(isa.JMP | isa.CALL, imm=PRANDOM)
-        code = [replace(one, imm=KTIME) if one == drawn else one for one in code]
+        drawn = Instruction(isa.JMP | isa.CALL, imm=PRANDOM[source.platform])
+        code = [replace(one, imm=KTIME[source.platform]) if one == drawn else one for one in code]
     for _ in range(random.choice((0, 1, 1, 1, 2, 3))):
         at = random.randrange(len(code))
         if code[at].opcode in (isa.SECOND_SLOT, isa.LDDW):

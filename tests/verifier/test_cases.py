@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parent / "cases"
 READ_ONLY = MapFacts("rodata", 2, 4, 16, 1, True, bytes(range(16)))
 
 PREAMBLES = {
+    "command": "r6 = r1; r7 = *(u64 *)(r1 + 0); r8 = *(u64 *)(r1 + 8);",
     "payload": "r2 = *(u32 *)(r1 + 0); r3 = *(u32 *)(r1 + 4);",
     "lookup_unchecked": "*(u32 *)(r10 - 4) = 1; r2 = r10; r2 += -4; r1 = map[0] ll; call map_lookup_elem;",
     "lookup": "*(u32 *)(r10 - 4) = 1; r2 = r10; r2 += -4; r1 = map[0] ll; call map_lookup_elem; "
@@ -42,7 +43,8 @@ def test_the_verdict_is_as_specified(case: dict[str, Any]) -> None:
     functions = [tuple(each) for each in case.get("functions", ())]
     options = Options(allow_fuel=case.get("fuel", True))
     kind = case.get("type", "tracepoint")
-    outcome = verify(job(text.replace(";", "\n"), kind, (*MAPS, READ_ONLY), functions, options))
+    platform = case.get("platform", "linux")
+    outcome = verify(job(text.replace(";", "\n"), kind, (*MAPS, READ_ONLY), functions, options, platform))
     if "reject" in case:
         assert isinstance(outcome, Rejection), f"accepted: {outcome}"
         assert re.search(case["reject"], outcome.reason), outcome.reason

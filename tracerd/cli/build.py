@@ -16,7 +16,7 @@ from tracerd.config import read_probe
 from tracerd.elf.load import load
 from tracerd.elf.spec import ObjectSpec, ProgramSpec
 from tracerd.errors import CompileError, ConfigError
-from tracerd.platforms.linux import LINUX
+from tracerd.platforms.detect import detect
 from tracerd.runtime.compiler import Built, Compiler, compile_source, find_compiler
 from tracerd.runtime.tables import ProbeViews
 from tracerd.runtime.verification import Outcome, all_proved, prove_all
@@ -84,7 +84,7 @@ def _compile(source: Path, compiler: Compiler) -> Built:
 
 def _check(built: Built) -> Checked:
     spec = load(built.object)
-    return Checked(built, spec, prove_all(spec, spec.programs, LINUX))
+    return Checked(built, spec, prove_all(spec, spec.programs, detect(spec)))
 
 
 def _check_probe(path: Path) -> None:

@@ -23,7 +23,9 @@ def footer(snapshot: SessionSnapshot, *, brief: bool = False, pages: int = 0) ->
     """
     ledger = snapshot.ledger
     ways = {name: entry for name, entry in ledger.items() if not brief or _may_miss(name, entry)}
-    lines = (*full_maps(snapshot), *ring_lines(snapshot), cost_line(snapshot), ledger_line(ledger))
+    lines = (
+        *full_maps(snapshot), *ring_lines(snapshot), *verdict_lines(snapshot), cost_line(snapshot), ledger_line(ledger),
+    )  # fmt: skip
     return [*lines, *advice_lines(ledger, pages), *via_lines(ways)]
 
 
@@ -51,6 +53,27 @@ def ring_lines(snapshot: SessionSnapshot) -> list[Text]:
             line.append(f"; last: {ring.latest[-1][:SHOWN_BYTES].hex(' ', 4)}", style="dim")
         lines.append(line)
     return lines
+
+
+def verdict_lines(snapshot: SessionSnapshot) -> list[Text]:
+    """Return a line for each link of a program for eBPF for Windows: what it decided, which has no effect."""
+    lines = []
+    for program in snapshot.programs:
+        for hook in program.hooks:
+            said = [f"{count(runs)} × {_verdict(value, meaning)}" for value, meaning, runs in hook.verdicts]
+            said += [f"{count(hook.others)} × further values"] if hook.others else []
+            found = ", ".join(said) or "none"
+            line = Text(printable(f"verdicts  {program.name} on {hook.source}: {found}, not enforced"))
+            if hook.passed:
+                line.append(f"; {count(hook.passed)} events were none of its hook's", style="dim")
+            if hook.unknown:
+                line.append(f"; {count(hook.unknown)} could not be taken apart", style="bold red")
+            lines.append(line)
+    return lines
+
+
+def _verdict(value: int, meaning: str) -> str:
+    return f"{value:#x}" if not meaning and value > 0xFFFF else f"{value} ({meaning})" if meaning else str(value)
 
 
 def cost_line(snapshot: SessionSnapshot) -> Text:

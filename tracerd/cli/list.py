@@ -64,10 +64,14 @@ def _helpers() -> list[Row]:
             "id": helper.id,
             "arguments": [argument.value for argument in helper.arguments],
             "returns": helper.returns.value,
-            "types": [kind.name for kind in platform.program_types if helper.id in kind.helpers],
+            "types": [
+                kind.name
+                for kind in platform.program_types
+                if platform.helpers_by_type[kind.name].get(helper.id) is helper
+            ],
         }
         for platform in PLATFORMS.values()
-        for helper in platform.helpers
+        for helper in (*platform.helpers, *(own for kind in platform.program_types for own in kind.own_helpers))
     ]
 
 

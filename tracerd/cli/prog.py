@@ -14,7 +14,8 @@ from tracerd.elf.load import load
 from tracerd.elf.spec import ObjectSpec, ProgramSpec
 from tracerd.errors import ConfigError, RunError
 from tracerd.isa.disassemble import disassemble
-from tracerd.platforms.linux import LINUX
+from tracerd.platforms import PLATFORMS
+from tracerd.platforms.detect import detect
 from tracerd.runtime.locate import locate
 from tracerd.runtime.trial import Trial, try_out
 from tracerd.runtime.verification import program_type, selected_programs
@@ -60,6 +61,7 @@ def disasm(obj: str, name: str | None, source: bool, as_json: bool) -> None:
 @click.argument("obj")
 @click.option("--program", "name", help="Which program, if the object has several.")
 @click.option("--type", "type_name", help="Program type, where the section's name does not tell.")
+@click.option("--platform", "platform_name", type=click.Choice(sorted(PLATFORMS)), help="Default: as OBJ shows.")
 @click.option("--data", help="Packet or payload: hex, or @FILE for a file's bytes.")
 @click.option("--context", "context_hex", help="Context record: hex, or @FILE. Zeros where it is too short.")
 @click.option("--repeat", type=click.IntRange(min=1), default=1, show_default=True)
@@ -71,6 +73,7 @@ def run(
     obj: str,
     name: str | None,
     type_name: str | None,
+    platform_name: str | None,
     data: str | None,
     context_hex: str | None,
     repeat: int,
@@ -82,10 +85,12 @@ def run(
     programs = selected_programs(spec, name)
     if len(programs) > 1:
         raise ConfigError("--program", f"which one? {', '.join(program.name for program in programs)}")
+    platform = PLATFORMS[platform_name] if platform_name else detect(spec)
     trial = try_out(
         spec,
         programs[0],
-        program_type(LINUX, type_name) if type_name else None,
+        platform,
+        program_type(platform, type_name) if type_name else None,
         context=_bytes("--context", context_hex),
         data=_bytes("--data", data),
         repeat=repeat,

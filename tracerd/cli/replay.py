@@ -36,7 +36,7 @@ def command(
     manifests: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Run PROBE over the recording FILE (.trec or .etl) and print its tables."""
+    """Run PROBE over the recording FILE (.trec, .etl, or packets: .pcap, .pcapng) and print its tables."""
     if speed is not None and not is_trec(file):
         raise NotSupported(f"--speed for {file}", "only a .trec is paced; record it first: tracerd record --from")
     settings = Settings(
@@ -48,5 +48,5 @@ def command(
         live=LiveOptions(schemas=catalog_of(manifests)),
     )
     with Session(settings) as session:
-        session.add(locate(probe))
+        session.add(locate(probe, file))
         watch(session, Watch(as_json=as_json, live=speed is not None))

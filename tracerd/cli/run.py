@@ -24,7 +24,7 @@ from tracerd.errors import NotPermitted, NotSupported, SourceError
 from tracerd.runtime import Session, Settings
 from tracerd.runtime.locate import locate, shipped_probes
 from tracerd.runtime.snapshot import SessionSnapshot
-from tracerd.snapshot import Table
+from tracerd.snapshot import ProgramStatistics, Table
 from tracerd.sources.choose import LiveOptions
 from tracerd.views.format import counted, duration
 from tracerd.vm.policy import Asked, Integrity
@@ -165,8 +165,18 @@ def document(session: Session, final: SessionSnapshot) -> dict[str, object]:
             for ring in final.rings.values()
         },
         "printed": list(final.printed),
+        "verdicts": [row for each in final.programs for row in _verdicts(each)],
         "cost": {"pump_cpu_ns": final.pump_cpu_ns},
     }
+
+
+def _verdicts(program: ProgramStatistics) -> list[dict[str, object]]:
+    """Return what programs for eBPF for Windows decided: a row for each verdict of each link."""
+    return [
+        {"program": program.name, "source": hook.source, "verdict": value, "meaning": meaning, "runs": runs}
+        for hook in program.hooks
+        for value, meaning, runs in hook.verdicts
+    ]
 
 
 def _over(session: Session, watched: Watch, deadline: float, interrupted: Interrupt) -> bool:

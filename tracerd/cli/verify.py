@@ -13,6 +13,7 @@ from tracerd.elf.load import load
 from tracerd.elf.spec import ObjectSpec, ProgramSpec
 from tracerd.isa.disassemble import format_instruction
 from tracerd.platforms import PLATFORMS
+from tracerd.platforms.detect import detect
 from tracerd.runtime.listing import line_text
 from tracerd.runtime.verification import Outcome, all_proved, program_type, prove_all, selected_programs
 from tracerd.verifier.job import Options, Rejection, VerifiedProgram, Visit
@@ -22,18 +23,24 @@ from tracerd.verifier.job import Options, Rejection, VerifiedProgram, Visit
 @click.argument("obj", type=click.Path(path_type=Path))
 @click.option("--program", "name", help="Only this program.")
 @click.option("--type", "type_name", help="Program type, where the section's name does not tell.")
-@click.option("--platform", "platform_name", type=click.Choice(sorted(PLATFORMS)), default="linux")
+@click.option("--platform", "platform_name", type=click.Choice(sorted(PLATFORMS)), help="Default: as OBJ shows.")
 @click.option("--no-fuel", is_flag=True, help="Reject loops without a proved bound instead of giving them fuel.")
 @click.option(
     "--explain", is_flag=True, help="Print what made the value that is refused, and what was known at each instruction."
 )
 @json_option
 def command(
-    obj: Path, name: str | None, type_name: str | None, platform_name: str, no_fuel: bool, explain: bool, as_json: bool
+    obj: Path,
+    name: str | None,
+    type_name: str | None,
+    platform_name: str | None,
+    no_fuel: bool,
+    explain: bool,
+    as_json: bool,
 ) -> None:
     """Prove the programs of OBJ safe, or say which instruction cannot be proved and why."""
     spec = load(obj)
-    platform = PLATFORMS[platform_name]
+    platform = PLATFORMS[platform_name] if platform_name else detect(spec)
     kind = program_type(platform, type_name) if type_name else None
     options = Options(allow_fuel=not no_fuel, explain=explain)
     outcomes = prove_all(spec, selected_programs(spec, name), platform, kind, options)

@@ -27,6 +27,7 @@ class ProbeSection(StrictTable):
     name: Name
     object: str
     engine: Engine = "auto"
+    platform: Literal["linux", "windows"] | None = None
     description: str = ""
 
 
@@ -104,6 +105,7 @@ class Probe:
     description: str = ""
     expire: tuple[tuple[str, str], ...] = ()     # (map, field of its key that is a process id)
     signals: Signals = NO_SIGNALS
+    platform: str = ""                           # whose conventions the object follows; "": as the object shows
 
 
 def read_probe(path: Path) -> Probe:
@@ -131,4 +133,5 @@ def parse_probe(text: str, folder: Path, where: str) -> Probe:
         description=file.probe.description,
         expire=tuple((each.name, each.pid) for each in file.map),
         signals=file.signals(),
+        platform=file.probe.platform or "",
     )

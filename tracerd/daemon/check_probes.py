@@ -15,10 +15,9 @@ from tracerd.elf.spec import ObjectSpec
 from tracerd.errors import ConfigError, TracerdError
 from tracerd.linux.cpus import cpu_slots
 from tracerd.linux.tracefs import tracefs
-from tracerd.platforms.linux import LINUX
 from tracerd.runtime.configured import files_of, passed_over, read_configured, refuse_twins
-from tracerd.runtime.load import exports_of, make_maps
-from tracerd.runtime.program import prove
+from tracerd.runtime.load import exports_of, make_maps, platform_of
+from tracerd.runtime.program import prove, runs_on
 from tracerd.runtime.tables import ProbeViews
 from tracerd.sources.choose import machine_sources
 from tracerd.sources.names import AttachName, parse_attach
@@ -98,7 +97,7 @@ class ProbeCheck:
             return
         yield ok("object", self._probe.name, f"{len(spec.programs)} programs, {len(spec.maps)} maps")
         yield from self._tried("views", lambda: ProbeViews(self._probe.views, spec))
-        yield from self._tried("exports", lambda: exports_of(self._probe, spec, LINUX))
+        yield from self._tried("exports", lambda: exports_of(self._probe, spec, platform_of(self._probe, spec)))
         yield from self._tried("engine", lambda: choice_here(self._probe.engine, self._config.code_integrity))
         yield from self._maps(spec)
         for name in dict.fromkeys([name for name, _ in self._probe.attach] or [each.name for each in spec.programs]):
@@ -115,13 +114,14 @@ class ProbeCheck:
 
     def _maps(self, spec: ObjectSpec) -> Findings:
         """Make all maps as the daemon would, and free them again."""
-        unknown = [each for each in spec.maps if each.type not in LINUX.maps]
+        platform = platform_of(self._probe, spec)
+        unknown = [each for each in spec.maps if each.type not in platform.maps]
         for each in unknown:
             yield problem("maps", self._probe.name, f"map {each.name!r} is of type {each.type}, which is not supported")
         if unknown:
             return
         try:
-            made = make_maps(spec, cpu_slots() + 2, LINUX)
+            made = make_maps(spec, cpu_slots() + 2, platform)
         except TracerdError as error:
             yield refused("maps", self._probe.name, error)
             return
@@ -134,7 +134,8 @@ class ProbeCheck:
     def _proof(self, spec: ObjectSpec, name: str) -> Finding:
         subject = f"{self._probe.name}/{name}"
         try:
-            self._proved |= prove(self._verifier, spec, [name], LINUX, verify_options(self._config))
+            platform = platform_of(self._probe, spec)
+            self._proved |= prove(self._verifier, spec, [name], platform, verify_options(self._config))
         except TracerdError as error:
             return refused("proof", subject, error)
         certificate = self._proved[name].certificate
@@ -147,7 +148,7 @@ class ProbeCheck:
         try:
             name = parse_attach(source)
             served = machine_sources([name], poll=self._config.sources.polling.always)
-            if proved is not None and name.kind.program_type != proved.job.type:
+            if proved is not None and not runs_on(proved, name):
                 wrong = f"runs programs of type {name.kind.program_type}; {program!r} is of type {proved.job.type}"
                 yield problem("attach", subject, wrong, "name another program or event in its probe.toml")
                 return

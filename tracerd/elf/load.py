@@ -77,6 +77,7 @@ def _load(elf: ElfFile) -> ObjectSpec:
         programs=link_programs(elf, functions, bodies, debug.lines),
         maps=maps.specs,
         btf=debug.btf,
+        windows_maps=maps.windows,
     )
 
 

@@ -1,4 +1,7 @@
-"""Maps: what `.maps` declares in BTF (libbpf's `__uint`, `__type`), and global variables behind them."""
+"""Maps: what `.maps` declares in BTF (libbpf's `__uint`, `__type`), and global variables behind them.
+
+Objects for eBPF for Windows may have definitions in section `maps` instead: `elf.windows_maps` reads them.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from tracerd.btf.types import Array, Btf, Composite, DataSection, Member, Pointe
 from tracerd.elf.datasec import data_maps
 from tracerd.elf.file import ElfFile
 from tracerd.elf.spec import MapSpec
+from tracerd.elf.windows_maps import windows_maps
 
 DECLARATIONS = ".maps"
-LEGACY = "maps"
-RING_BUFFER = 27                         # BPF_MAP_TYPE_RINGBUF of <linux/bpf.h>
+RING_BUFFERS = (27, 13)                  # BPF_MAP_TYPE_RINGBUF of <linux/bpf.h> and of eBPF for Windows
 PIN_NONE, PIN_BY_NAME = 0, 1             # libbpf's enum libbpf_pin_type
 
 
@@ -29,6 +32,7 @@ class Maps:
     specs: tuple[MapSpec, ...]
     declared: Mapping[tuple[int, int], int]
     data: Mapping[int, int]
+    windows: bool = False
 
 
 def find_maps(elf: ElfFile, btf: Btf | None) -> Maps:
@@ -37,11 +41,11 @@ def find_maps(elf: ElfFile, btf: Btf | None) -> Maps:
     Raises:
         ObjectError: a declaration that is not understood or not supported.
     """
-    _refuse_legacy(elf)
     specs: list[MapSpec] = []
     declared: dict[tuple[int, int], int] = {}
     data: dict[int, int] = {}
-    for place, spec in _declarations(elf, btf):
+    old = windows_maps(elf)
+    for place, spec in [*old, *_declarations(elf, btf)]:
         declared[place] = len(specs)
         specs.append(spec)
     for section, spec in data_maps(elf, btf):
@@ -50,16 +54,7 @@ def find_maps(elf: ElfFile, btf: Btf | None) -> Maps:
     for name, count in Counter(spec.name for spec in specs).items():
         if count > 1:
             raise elf.error(f"has {count} maps {name!r}")
-    return Maps(tuple(specs), declared, data)
-
-
-def _refuse_legacy(elf: ElfFile) -> None:
-    for section in elf.sections:
-        if section.name == LEGACY and section.size:
-            raise elf.error(
-                "section 'maps' holds map definitions of the form before BTF, which is not supported yet; declare them "
-                'in SEC(".maps") with __uint and __type'
-            )
+    return Maps(tuple(specs), declared, data, bool(old))
 
 
 def _declarations(elf: ElfFile, btf: Btf | None) -> list[tuple[tuple[int, int], MapSpec]]:
@@ -152,7 +147,7 @@ class _Declaration:
             return number or 0
         size = size_of(self._btf, type_id)
         if number is None:
-            return 0 if self._numbers["type"] == RING_BUFFER else size
+            return 0 if self._numbers["type"] in RING_BUFFERS else size
         if number != size:
             self._refuse(f"has a {what}_size of {number}, its {what} has {size} bytes")
         return size

@@ -85,6 +85,7 @@ class ObjectSpec:
     programs: tuple[ProgramSpec, ...]
     maps: tuple[MapSpec, ...]
     btf: Btf | None
+    windows_maps: bool = False        # maps are defined as eBPF for Windows did before it had BTF
 
     def program(self, name: str) -> ProgramSpec:
         """Return the program of that name.

@@ -14,7 +14,7 @@ from cffi import FFI
 HERE = Path("tracerd/native")
 BORDER = (
     "run", "maps", "map_files", "interpreter", "links", "ticks", "etw", "batch", "recorder", "contexts", "processes",
-    "perf", "linux", "proc", "etl", "etw_layouts", "etw_decode", "etw_read", "etw_live",
+    "perf", "linux", "proc", "etl", "etw_layouts", "etw_decode", "etw_read", "etw_live", "hooks", "packets",
 )
 """Border headers in the order in which they depend on one another."""
 

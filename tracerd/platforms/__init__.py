@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tracerd.platforms.linux import LINUX
 from tracerd.platforms.model import Platform
+from tracerd.platforms.windows import WINDOWS
 
-PLATFORMS: dict[str, Platform] = {platform.name: platform for platform in (LINUX,)}
+PLATFORMS: dict[str, Platform] = {platform.name: platform for platform in (LINUX, WINDOWS)}
 """Platforms by the name used in `--platform` and in certificates."""

@@ -87,6 +87,7 @@ XDP = ProgramType(
         ),
     ),
     _WITHOUT_TASK,
+    verdicts={0: "aborted", 1: "drop", 2: "pass", 3: "tx", 4: "redirect"},
 )
 
 ETW = ProgramType(

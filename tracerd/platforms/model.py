@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, unique
 
@@ -40,7 +41,10 @@ class Argument(Enum):
     MAP_KEY = "map key"                          # key_size readable, initialised bytes, of the map in the same call
     MAP_VALUE = "map value"                      # value_size readable bytes, likewise
     READABLE = "readable memory"                 # as many initialised bytes as the SIZE after it says
+    READABLE_OR_NULL = "readable memory or null"     # the same; a null where that SIZE is 0
     WRITABLE = "writable memory"                 # as many bytes as the SIZE after it says; initialised by the call
+    TARGET = "memory to copy to"                 # the same, but it gets the READABLE after it, or keeps all its bytes
+    CHANGED = "memory to change"                 # readable and writable: initialised before as after the call
     SIZE = "size, at least 1"                    # number of bytes of the memory argument before it, 1 or more
     SIZE_OR_ZERO = "size"                        # the same, 0 allowed
     CONSTANT_SIZE = "constant size"              # a constant known to the verifier, at least 1
@@ -137,6 +141,8 @@ class ProgramType:
     helpers: frozenset[int]                  # ids it may call
     returns: tuple[int, int] | None = None   # inclusive signed range of r0's 64 bits at exit; None: any number
     packet_loads: bool = False               # legacy BPF_ABS and BPF_IND allowed
+    verdicts: Mapping[int, str] = field(default_factory=dict)    # what its return values mean
+    own_helpers: tuple[Helper, ...] = ()     # only this type has them: another type's may have the same ids
 
 
 @dataclass(frozen=True)
@@ -147,12 +153,21 @@ class Platform:
     helpers: tuple[Helper, ...]
     maps: dict[int, MapKind]                 # number in an object -> kind
     program_types: tuple[ProgramType, ...]
+    unserved_maps: Mapping[int, str] = field(default_factory=dict)    # kinds that only have a name here
+    unserved_sections: tuple[str, ...] = ()                           # sections of types that nothing here feeds
     helper_by_id: dict[int, Helper] = field(init=False)
     type_by_name: dict[str, ProgramType] = field(init=False)
+    helpers_by_type: dict[str, dict[int, Helper]] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "helper_by_id", {helper.id: helper for helper in self.helpers})
         object.__setattr__(self, "type_by_name", {kind.name: kind for kind in self.program_types})
+        object.__setattr__(self, "helpers_by_type", {kind.name: self._helpers_of(kind) for kind in self.program_types})
+
+    def _helpers_of(self, kind: ProgramType) -> dict[int, Helper]:
+        """Return the helpers that programs of a type may call, by id."""
+        shared = {helper.id: helper for helper in self.helpers if helper.id in kind.helpers}
+        return shared | {helper.id: helper for helper in kind.own_helpers}
 
     def type_of_section(self, section: str) -> ProgramType | None:
         """Return the program type whose section name, or prefix before a "/", this is."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,10 +25,9 @@ from tracerd.config import Probe, unknown_name
 from tracerd.elf.load import load
 from tracerd.elf.spec import MapSpec, ObjectSpec, ProgramSpec
 from tracerd.errors import ConfigError, RunError
-from tracerd.platforms.linux import LINUX
 from tracerd.platforms.model import MapKind
 from tracerd.runtime import session as plain
-from tracerd.runtime.load import LoadedProbe
+from tracerd.runtime.load import LoadedProbe, platform_of
 from tracerd.runtime.locate import locate, source_of
 from tracerd.runtime.rings import RingReader
 from tracerd.snapshot import MapSnapshot
@@ -86,11 +86,12 @@ class Object:
         self.state = _State(probe.name)
         self._probe = probe
         self._links = [Link(self.state, program, source) for program, source in probe.attach]
+        kinds = platform_of(probe, spec).maps
         self.programs: Mapping[str, ObjectProgram] = MappingProxyType(
             {each.name: ObjectProgram(self, each) for each in spec.programs}
         )
         self.maps: Mapping[str, ObjectMap] = MappingProxyType(
-            {each.name: ObjectMap(self.state, each, spec) for each in spec.maps}
+            {each.name: ObjectMap(self.state, each, spec, kinds[each.type]) for each in spec.maps}
         )
 
     @classmethod
@@ -106,8 +107,7 @@ class Object:
         where = Path(path)
         bare = Probe(where.name.removesuffix(".bpf.o").removesuffix(".o"), where, "auto", (), ())
         probe = bare if where.suffix == ".o" else locate(str(path))
-        named = Probe(name or probe.name, probe.object, probe.engine, probe.attach, probe.views, probe.description)
-        return cls(named, load(probe.object))
+        return cls(replace(probe, name=name or probe.name), load(probe.object))
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -131,7 +131,9 @@ class Object:
         probe, links = self._probe, tuple((link.program, link.source) for link in self.links)
         if not links:
             raise RunError(f"object {self.name!r}", "has no attached program: programs[…].attach(…) comes first")
-        return Probe(probe.name, probe.object, probe.engine, links, probe.views, probe.description)
+        return Probe(
+            probe.name, probe.object, probe.engine, links, probe.views, probe.description, platform=probe.platform
+        )
 
 
 class ObjectProgram:
@@ -182,10 +184,10 @@ class ObjectMap:
     without BTF. The values of a per-CPU map are merged into one: numbers added, the first text that is not empty.
     """
 
-    def __init__(self, state: _State, spec: MapSpec, obj: ObjectSpec) -> None:
+    def __init__(self, state: _State, spec: MapSpec, obj: ObjectSpec, kind: MapKind) -> None:
         self.name = spec.name
         self.spec = spec
-        self.kind: MapKind = LINUX.maps[spec.type]
+        self.kind: MapKind = kind
         self._state = state
         self._object = obj
         indexed = spec.key_type is None and self.kind.array

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tracerd.config import Probe
 from tracerd.elf.load import load
 from tracerd.elf.spec import MapSpec, ObjectSpec
-from tracerd.platforms.linux import LINUX
+from tracerd.platforms import PLATFORMS
+from tracerd.platforms.detect import detect
 from tracerd.platforms.model import MapKind, Platform
 from tracerd.runtime.expiry import Expiring, expiring_maps
 from tracerd.runtime.program import Program, prove
@@ -50,7 +51,7 @@ class LoadedProbe:
             ring.empty()             # no pump does it any more: the last records would be lost
             ring.end()
         for program in self.programs.values():
-            program.executable.close()
+            program.close()
         for each in self.maps.values():
             self.release(each)
 
@@ -83,24 +84,30 @@ def load_probe(
     choice = choice_here(asked, integrity)
     spec = load(probe.object)
     views = ProbeViews(probe.views, spec)
-    expiring = expiring_maps(probe, spec, LINUX)
-    exports = exports_of(probe, spec, LINUX)
+    platform = platform_of(probe, spec)
+    expiring = expiring_maps(probe, spec, platform)
+    exports = exports_of(probe, spec, platform)
     names = [name for name, _ in probe.attach] or [program.name for program in spec.programs]
-    proved = prove(verifier, spec, names, LINUX, options)
+    proved = prove(verifier, spec, names, platform, options)
     maps_of = maps_of or AnonymousMaps()
-    maps = make_maps(spec, cpus, LINUX, maps_of, probe.name)
+    maps = make_maps(spec, cpus, platform, maps_of, probe.name)
     programs: dict[str, Program] = {}
     try:
         for name, verified in proved.items():
             programs[name] = _prepare(verified, maps, choice, background, code_cache)
     except BaseException:
         for program in programs.values():
-            program.executable.close()
+            program.close()
         for each in maps:
             maps_of.release(each)
         raise
     by_name = {each.name: each for each in maps}
     return LoadedProbe(probe, spec, by_name, programs, views, rings_of(maps), exports, maps_of.release, expiring)
+
+
+def platform_of(probe: Probe, spec: ObjectSpec) -> Platform:
+    """Return whose conventions a probe's object follows: what its probe.toml says, or else what the object shows."""
+    return PLATFORMS[probe.platform] if probe.platform else detect(spec)
 
 
 class Maps(Protocol):
@@ -130,6 +137,8 @@ def make_maps(
 ) -> list[Map]:
     """Make all maps of an object, in its order (programs refer to them by index).
 
+    From here on a map's type is the core's number, whatever number its platform has for it: pins outlive objects.
+
     Raises:
         ObjectError, RunError: a map cannot be made.
     """
@@ -137,7 +146,8 @@ def make_maps(
     made: list[Map] = []
     try:
         for each in spec.maps:
-            made.append(maps_of.make(probe, each, spec, platform.maps[each.type], cpus))
+            kind = platform.maps[each.type]
+            made.append(maps_of.make(probe, replace(each, type=kind.value), spec, kind, cpus))
     except BaseException:
         for each_made in made:
             maps_of.release(each_made)

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from tracerd.config import Probe, read_probe, unknown_name
 from tracerd.elf.load import load
+from tracerd.elf.spec import ObjectSpec, ProgramSpec
 from tracerd.errors import ConfigError
+from tracerd.platforms.detect import detect
+from tracerd.platforms.windows import WINDOWS
+from tracerd.sources.captures import is_capture
+from tracerd.sources.hook_feeds import default_sources
 
 
 def shipped_probes() -> dict[str, Path]:
@@ -16,8 +21,8 @@ def shipped_probes() -> dict[str, Path]:
     return {path.parent.name: path for path in sorted(root.glob("*/probe.toml"))}
 
 
-def locate(what: str) -> Probe:
-    """Return the probe a user named.
+def locate(what: str, recording: Path | None = None) -> Probe:
+    """Return the probe a user named; `recording` is what it is to be run over, if that is known.
 
     Raises:
         ConfigError: there is no such probe or file, or its probe.toml is wrong.
@@ -25,7 +30,7 @@ def locate(what: str) -> Probe:
     """
     path = Path(what)
     if path.suffix == ".o":
-        return probe_of_object(path)
+        return probe_of_object(path, recording)
     if path.suffix == ".toml":
         return read_probe(path)
     if path.is_dir():
@@ -36,16 +41,31 @@ def locate(what: str) -> Probe:
     return read_probe(shipped[what])
 
 
-def probe_of_object(path: Path) -> Probe:
+def probe_of_object(path: Path, recording: Path | None = None) -> Probe:
     """Make a probe of a bare object: its programs attach where their sections say, its maps are its tables.
+
+    Hooks of eBPF for Windows attach to what feeds them by default, or to the packets of `recording` if it has some.
 
     Raises:
         ObjectError: the object cannot be read.
         ConfigError: a section does not say where its program attaches.
     """
     spec = load(path)
-    attach = tuple((program.name, source_of(spec.path, program.name, program.section)) for program in spec.programs)
+    attach = tuple(
+        (program.name, source) for program in spec.programs for source in _sources(spec, program, recording)
+    )
     return Probe(path.name.removesuffix(".bpf.o"), path, "auto", attach, ())
+
+
+def _sources(spec: ObjectSpec, program: ProgramSpec, recording: Path | None) -> tuple[str, ...]:
+    platform = detect(spec)
+    kind = platform.type_of_section(program.section)
+    takes_packets = kind is not None and kind.name in ("xdp", "netevent_monitor")
+    if takes_packets and recording is not None and is_capture(recording):
+        return (f"packet:{recording}",)
+    if platform is WINDOWS and kind is not None:
+        return default_sources(kind.name)
+    return (source_of(spec.path, program.name, program.section),)
 
 
 def source_of(path: str, program: str, section: str) -> str:

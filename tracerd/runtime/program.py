@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tracerd.elf.spec import ObjectSpec
 from tracerd.errors import ConfigError
 from tracerd.isa.decode import decode
 from tracerd.isa.instruction import CALL, CALL_HELPER, JMP
+from tracerd.platforms import PLATFORMS
 from tracerd.platforms.linux import ETW, ETW_HELPERS
 from tracerd.platforms.model import Platform
+from tracerd.platforms.windows import WINDOWS
 from tracerd.snapshot import ProgramStatistics
 from tracerd.sources.base import LinkRequest
-from tracerd.sources.names import parse_attach
+from tracerd.sources.hooks import Hook
+from tracerd.sources.names import AttachKind, AttachName, parse_attach
 from tracerd.verifier.job import Options, Rejection, VerifiedProgram
 from tracerd.verifier.prepare import make_job
 from tracerd.verifier.verdict import Prover
@@ -30,6 +33,7 @@ class Program:
     verified: VerifiedProgram
     choice: EngineChoice
     executable: Executable
+    hooks: dict[str, Hook] = field(default_factory=dict)     # for Windows' programs and for packets, by attach name
 
     @property
     def name(self) -> str:
@@ -51,6 +55,7 @@ class Program:
             timed_runs=counted.timed_runs,
             timed_ns=counted.timed_ns,
             slots=counted.slots,
+            hooks=tuple(hook.statistics() for hook in self.hooks.copy().values()),
         )
 
     def link(self, source: str) -> LinkRequest:
@@ -59,9 +64,13 @@ class Program:
         Raises:
             ConfigError: the event's context is not what the program was proved for.
         """
-        wanted, have = parse_attach(source).kind.program_type, self.verified.job.type
-        if wanted != have:
+        name = parse_attach(source)
+        if not runs_on(self.verified, name):
+            wanted, have = name.kind.program_type, self.verified.job.type
             raise ConfigError(source, f"runs programs of type {wanted}; {self.name!r} is of type {have} (its section)")
+        if self.verified.job.platform == WINDOWS.name or name.kind is AttachKind.PACKET:
+            hook = self._hook(source)
+            return LinkRequest(source, hook.native, hook.need)
         return LinkRequest(
             source, self.executable.native, self.verified.certificate.context_bytes, fields=self._reads_fields()
         )
@@ -72,6 +81,28 @@ class Program:
             each.opcode == JMP | CALL and each.src == CALL_HELPER and each.imm in _FIELD_HELPERS
             for each in decode(job.code)
         )
+
+    def close(self) -> None:
+        """Free it; no source may run it any more. May be called twice."""
+        for hook in self.hooks.values():
+            hook.close()
+        self.executable.close()
+
+    def _hook(self, source: str) -> Hook:
+        """Return what makes a hook's events of an attach name's: always the same, so that its counts go on."""
+        if source not in self.hooks:
+            job = self.verified.job
+            kind = PLATFORMS[job.platform].type_by_name[job.type]
+            linux = job.platform != WINDOWS.name
+            self.hooks[source] = Hook(kind.name, source, self.executable.native, kind.verdicts, linux=linux)
+        return self.hooks[source]
+
+
+def runs_on(program: VerifiedProgram, name: AttachName) -> bool:
+    """True if a program was proved for the contexts that events of that name have. Hooks make their own of ETW's."""
+    if program.job.platform == WINDOWS.name:
+        return name.kind.etw or name.kind is AttachKind.PACKET
+    return name.kind.program_type == program.job.type
 
 
 def prove(

@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from tracerd.elf.spec import ObjectSpec, ProgramSpec
-from tracerd.platforms.linux import LINUX
-from tracerd.platforms.model import ProgramType
+from tracerd.platforms.model import Platform, ProgramType
 from tracerd.runtime.load import lock_if_enforced, make_maps
 from tracerd.runtime.tables import ProbeViews
 from tracerd.snapshot import Table
@@ -35,6 +34,7 @@ class Trial:
 def try_out(
     spec: ObjectSpec,
     program: ProgramSpec,
+    platform: Platform,
     kind: ProgramType | None,
     *,
     context: bytes,
@@ -53,11 +53,11 @@ def try_out(
     choice = choice_here(asked, integrity)
     views = ProbeViews((), spec)
     with Verifier() as verifier:
-        outcome = verifier.verify(make_job(spec, program, LINUX, kind))
+        outcome = verifier.verify(make_job(spec, program, platform, kind))
     if isinstance(outcome, Rejection):
         raise outcome
     with ExitStack() as stack:
-        maps = make_maps(spec, 1, LINUX)
+        maps = make_maps(spec, 1, platform)
         for each in maps:
             stack.callback(each.close)
         executable = engine.prepare(outcome, maps, choice)

@@ -11,11 +11,13 @@ from typing import Protocol
 from tracerd.errors import ConfigError, NotSupported, SourceError
 from tracerd.linux.cpus import cpu_slots
 from tracerd.sources.base import EventSource
+from tracerd.sources.captures import is_capture
 from tracerd.sources.etl import EtlSource
 from tracerd.sources.etl_names import split_file
 from tracerd.sources.etw.api import NEEDS_WINDOWS, on_windows
 from tracerd.sources.etw.source import EtwOptions, EtwSource
 from tracerd.sources.names import AttachKind, AttachName, parse_attach
+from tracerd.sources.packets import PacketSource
 from tracerd.sources.perf import PerfOptions, PerfSource
 from tracerd.sources.schema.catalog import Catalog
 from tracerd.sources.system import SystemOptions, SystemSource
@@ -25,6 +27,8 @@ from tracerd.sources.trec.source import TrecSource
 
 TRACEABLE = ("process:start", "process:exit")
 """What comes from tracepoints where they are permitted, and is polled elsewhere."""
+
+NO_LIVE_PACKETS = "a capture has an end and a clock of its own; run a probe over it: tracerd replay FILE.pcap PROBE"
 
 
 @unique
@@ -159,6 +163,8 @@ def machine_sources(names: Sequence[AttachName], *, poll: bool) -> dict[MachineS
 def _check_live(name: AttachName) -> None:
     if name.kind is AttachKind.ETL:
         raise NotSupported(f"live events of {name.text!r}", "it is a recording: tracerd replay FILE.etl PROBE")
+    if name.kind is AttachKind.PACKET:
+        raise NotSupported(f"live events of {name.text!r}", NO_LIVE_PACKETS)
     if name.kind.etw and not on_windows():
         raise NotSupported(f"live events of {name.text!r}", NEEDS_WINDOWS)
 
@@ -178,6 +184,9 @@ def _replayed(path: Path, names: list[AttachName], speed: float | None, schemas:
 
 
 def _recorded(path: Path, names: list[AttachName], schemas: Catalog | None) -> Serving:
+    """Return the source of a recording, which must have all events that are asked for."""
+    if any(name.kind is AttachKind.PACKET for name in names) or is_capture(path):
+        return _captured(path, names)
     source = EtlSource(path, schemas)
     foreign = next((name for name in names if not name.kind.etw and not name.kind.timed), None)
     if foreign is not None:
@@ -186,15 +195,36 @@ def _recorded(path: Path, names: list[AttachName], schemas: Catalog | None) -> S
     return Serving(source, source.cpus, _texts(names), clock_offset_ns=source.clock_offset_ns)
 
 
+def _captured(path: Path, names: list[AttachName]) -> Serving:
+    foreign = next((name for name in names if name.kind is not AttachKind.PACKET and not name.kind.timed), None)
+    if foreign is not None:
+        raise SourceError(foreign.text, f"is not in {path}, which has packets: packet:{path}")
+    return Serving(PacketSource(path), 1, _texts(names), clock_offset_ns=0)
+
+
 def _recordings(names: Iterable[AttachName], recording: Path | None) -> dict[Path, list[AttachName]]:
     """Group the names that a recording serves by its file."""
     files: dict[Path, list[AttachName]] = {recording: []} if recording is not None else {}
     for name in names:
         if name.kind is AttachKind.ETL:
             files.setdefault(Path(split_file(name.rest)[0]), []).append(name)
+        elif name.kind is AttachKind.PACKET and Path(name.rest) != recording:
+            files.setdefault(_capture(name), []).append(name)
         elif recording is not None:
             files.setdefault(recording, []).append(name)
     return files
+
+
+def _capture(name: AttachName) -> Path:
+    """Return the file of a `packet:` name.
+
+    Raises:
+        NotSupported: it names an interface.
+    """
+    if not name.rest.lower().endswith((".pcap", ".pcapng", ".cap")):
+        cause = "packets of live interfaces are not part of this version; capture them first: tcpdump -w FILE.pcap"
+        raise NotSupported(f"attach to {name.text!r}", cause)
+    return Path(name.rest)
 
 
 def _texts(names: Iterable[AttachName]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@
     net:open|close                   its connections
     system:sample                    its cores, memory, disks and interfaces
     interval:5s, begin, end          by time
+    packet:FILE.pcap                 packets of a capture (pcap, pcapng)
     etw:… etw-kernel:… etl:…         what follows is read by `etl_names`
 """
 
@@ -32,6 +33,7 @@ class AttachKind(Enum):
     NET = "net"
     SYSTEM = "system"
     INTERVAL = "interval"
+    PACKET = "packet"
     BEGIN = "begin"
     END = "end"
 
@@ -59,6 +61,8 @@ class AttachKind(Enum):
             return "etw"
         if self.timed:
             return "interval"
+        if self is AttachKind.PACKET:
+            return "xdp"
         return "sample" if self is AttachKind.SYSTEM else self.value
 
     @property
@@ -74,7 +78,7 @@ EVENTS: dict[AttachKind, tuple[str, ...]] = {
 }
 """The events of the kinds that every machine has."""
 
-LATER = ("packet", "kprobe", "kretprobe", "uprobe", "uretprobe", "usdt")
+LATER = ("kprobe", "kretprobe", "uprobe", "uretprobe", "usdt")
 """Kinds that tracerd knows by name but this version does not serve."""
 
 SHAPES = {
@@ -87,6 +91,7 @@ SHAPES = {
     AttachKind.NET: "net:open or net:close",
     AttachKind.SYSTEM: "system:sample",
     AttachKind.INTERVAL: "interval:TIME, such as interval:500ms, interval:5s or interval:1m",
+    AttachKind.PACKET: "packet:FILE.pcap or packet:FILE.pcapng",
     AttachKind.BEGIN: "begin",
     AttachKind.END: "end",
 }

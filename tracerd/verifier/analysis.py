@@ -87,7 +87,7 @@ def prepare(job: Job) -> Subject:
             raise Unproved(0, f"map {facts.name} is of unknown kind {facts.kind}")
     code = decode(job.code)
     graph = cfg.build(code, job.subprograms)
-    arity = {helper.id: len(helper.arguments) for helper in platform.helpers}
+    arity = {number: len(helper.arguments) for number, helper in platform.helpers_by_type[job.type].items()}
     return Subject(job, code, graph, liveness.analyse(code, graph, arity))
 
 
@@ -178,7 +178,7 @@ def _refutation(subject: Subject | None, failure: Unproved, log: list[Visit], st
     """Say what failed, and with it what made the value that failed."""
     made: tuple[int, ...] = ()
     if subject is not None:
-        helpers = PLATFORMS[subject.job.platform].helper_by_id
+        helpers = PLATFORMS[subject.job.platform].helpers_by_type[subject.job.type]
         made = backward_slice(subject.code, subject.graph, failure.instruction, failure.register, helpers)
     return Refutation(
         failure.instruction,

@@ -22,6 +22,12 @@ def make_job(
         ObjectError: the section names no program type of the platform, or a map is of a kind not supported.
     """
     kind = program_type or platform.type_of_section(program.section)
+    if kind is None and program.section.split("/", 1)[0] in platform.unserved_sections:
+        raise ObjectError(
+            obj.path,
+            f"program {program.name!r} is of section {program.section!r}: tracerd knows the type and has no events for "
+            f"it; of {platform.name} it runs {', '.join(each.name for each in platform.program_types)}",
+        )
     if kind is None:
         known = ", ".join(sorted(name for each in platform.program_types for name in each.sections))
         raise ObjectError(
@@ -43,6 +49,13 @@ def make_job(
 
 def _facts(obj: ObjectSpec, spec: MapSpec, platform: Platform) -> MapFacts:
     kind = platform.maps.get(spec.type)
+    if spec.type in platform.unserved_maps:
+        served = ", ".join(each.name.lower() for each in platform.maps.values())
+        raise ObjectError(
+            obj.path,
+            f"map {spec.name!r} is a {platform.unserved_maps[spec.type]}, a kind of map that tracerd does not have; "
+            f"it has: {served}",
+        )
     if kind is None:
         supported = ", ".join(f"{each.name.lower()} ({number})" for number, each in sorted(platform.maps.items()))
         raise ObjectError(obj.path, f"map {spec.name!r} is of type {spec.type}, not supported; supported: {supported}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tracerd.isa.instruction import Instruction
-from tracerd.platforms.model import MapKind, Platform, ProgramType
+from tracerd.platforms.model import Helper, MapKind, Platform, ProgramType
 from tracerd.verifier.job import MapFacts
 from tracerd.verifier.symbols import Symbols
 
@@ -48,3 +48,8 @@ class Scope:
     symbols: Symbols
     evidence: Evidence
     function_at_depth: tuple[int, ...] = (0,)
+
+    @property
+    def helpers(self) -> Mapping[int, Helper]:
+        """What a program of the type may call, by id."""
+        return self.platform.helpers_by_type[self.type.name]

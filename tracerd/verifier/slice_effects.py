@@ -150,13 +150,14 @@ def _call(helper: Helper | None, arguments: tuple[Address, ...]) -> Effect:
         count = len(helper.arguments)
         held = HELD if helper.acquires or helper.releases else 0
         for address, wanted in zip(arguments, helper.arguments, strict=False):
-            memory |= upward(address) if wanted is Argument.WRITABLE else 0
+            memory |= upward(address) if wanted in _WRITTEN else 0
     uses = ((1 << count) - 1) << 1
     return Effect(R0 | ARGUMENTS | memory | held, R0 | ARGUMENTS, uses, 0, ARGUMENTS)
 
 
-_READ = (Argument.MAP_KEY, Argument.MAP_VALUE, Argument.READABLE)
-_SIZED = (Argument.READABLE, Argument.WRITABLE)
+_WRITTEN = (Argument.WRITABLE, Argument.TARGET, Argument.CHANGED)
+_READ = (Argument.MAP_KEY, Argument.MAP_VALUE, Argument.READABLE, Argument.READABLE_OR_NULL, Argument.CHANGED)
+_SIZED = (Argument.READABLE, Argument.READABLE_OR_NULL, *_WRITTEN)
 
 
 def wanted_by(

@@ -30,7 +30,10 @@ ARGUMENT_CODES = {
     Argument.MAP_KEY: lib.TR_ARG_MAP_KEY,
     Argument.MAP_VALUE: lib.TR_ARG_MAP_VALUE,
     Argument.READABLE: lib.TR_ARG_READABLE,
+    Argument.READABLE_OR_NULL: lib.TR_ARG_READABLE_OR_NULL,
     Argument.WRITABLE: lib.TR_ARG_WRITABLE,
+    Argument.TARGET: lib.TR_ARG_TARGET,
+    Argument.CHANGED: lib.TR_ARG_CHANGED,
     Argument.SIZE: lib.TR_ARG_SIZE,
     Argument.SIZE_OR_ZERO: lib.TR_ARG_SIZE_OR_ZERO,
     Argument.CONSTANT_SIZE: lib.TR_ARG_CONSTANT_SIZE,
@@ -88,17 +91,17 @@ def prepare_image(program: VerifiedProgram, maps: Sequence[Map], *, checked: boo
         RunError: the program cannot be linked or decoded.
     """
     certificate = program.certificate
-    platform = PLATFORMS[program.job.platform]
+    helpers = PLATFORMS[program.job.platform].helpers_by_type[program.job.type]
     code = link(program, lambda index: maps[index].address, lambda index: maps[index].layout.values)
     sites = {}
     for index, instruction in enumerate(decode(program.job.code)):
         is_helper = instruction.opcode == JMP | CALL and instruction.src == CALL_HELPER
         if is_helper and index in certificate.call_maps:
-            sites[index] = (platform.helper_by_id[instruction.imm].name, maps[certificate.call_maps[index]])
+            sites[index] = (helpers[instruction.imm].name, maps[certificate.call_maps[index]])
     return Image(
         program.job.program,
         code,
-        platform.helpers,
+        tuple(helpers.values()),
         fuel_edges=() if certificate.terminates else certificate.fuel_edges,
         sites=sites,
         checked=checked,

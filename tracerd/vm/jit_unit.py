@@ -82,7 +82,7 @@ def make_unit(program: VerifiedProgram, maps: tuple[MapCode, ...]) -> Unit:
         code=decode(job.code),
         subprograms=job.subprograms,
         maps=maps,
-        helpers=PLATFORMS[job.platform].helper_by_id,
+        helpers=PLATFORMS[job.platform].helpers_by_type[job.type],
         fuel_edges=frozenset() if proof.terminates else frozenset(proof.fuel_edges),
         context_loads=proof.context_loads,
         pointer_offsets=pointer_offsets(program),

@@ -14,6 +14,9 @@
 #define TR_ARG_RING_RECORD 10
 #define TR_ARG_CONTEXT 11
 #define TR_ARG_PRINTED 12            /* need not be set: read only if the format asks for it */
+#define TR_ARG_READABLE_OR_NULL 13
+#define TR_ARG_TARGET 14             /* writable, of which the READABLE after it is written if it fits */
+#define TR_ARG_CHANGED 15            /* readable and writable */
 #define TR_ARG_NONE 255              /* the helper has no such argument */
 
 struct tr_image_helper {

@@ -33,6 +33,7 @@ struct tr_run {
     uint32_t pause;                  /* a consumer asks its source to come back soon; one that reads a file does */
     const void *described;           /* of an ETW event: struct tr_etw_described; NULL: none */
     void *fields;                    /* of an ETW event: struct tr_etw_reader; NULL: its fields cannot be read */
+    const void *hook;                /* of an event of a Windows hook: struct tr_hook_event; NULL: none */
 };
 
 typedef uint64_t (*tr_entry)(void *context, struct tr_run *run);

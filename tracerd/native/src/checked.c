@@ -79,7 +79,7 @@ static int stack_bytes(struct tr_checker *check, uint64_t address, uint64_t size
     return 1;
 }
 
-enum access { READ = 1, WRITE = 2 };
+enum access { READ = 1, WRITE = 2, REACH = 4 };      /* REACH: may be written, and is not */
 
 static int check_stack(struct tr_checker *check, const struct tr_op *op, uint64_t address, uint64_t size, int access)
 {
@@ -104,14 +104,14 @@ static int check_access(struct tr_checker *check, const struct tr_op *op, uint64
 
         if (!inside(address, size, region->start, region->size))
             continue;
-        if ((access & WRITE) && !region->writable)
+        if ((access & (WRITE | REACH)) && !region->writable)
             return fault(check, op, TR_FAULT_READ_ONLY, address, size);
         return 1;
     }
     for (uint32_t i = 0; regions && i < regions->map_count; i++) {
         if (!inside_value(regions->maps[i], check->run->cpu, address, size))
             continue;
-        if ((access & WRITE) && regions->maps[i]->flags & TR_MAP_F_RDONLY_PROG)
+        if ((access & (WRITE | REACH)) && regions->maps[i]->flags & TR_MAP_F_RDONLY_PROG)
             return fault(check, op, TR_FAULT_READ_ONLY, address, size);
         return 1;
     }
@@ -137,6 +137,24 @@ static int holds_record(const struct tr_run *run, uint64_t record)
     return 0;
 }
 
+/* Memory whose size is in the next register. A TARGET's bytes count as written only as far as something is copied:
+   what the helper leaves alone stays as unreadable as it was. */
+static int check_sized(struct tr_checker *check, const struct tr_op *op, const uint64_t *r, uint32_t n, uint8_t kind)
+{
+    static const int ACCESS[] = {
+        [TR_ARG_READABLE] = READ, [TR_ARG_READABLE_OR_NULL] = READ, [TR_ARG_WRITABLE] = WRITE,
+        [TR_ARG_TARGET] = REACH, [TR_ARG_CHANGED] = READ | WRITE,
+    };
+
+    if (n == 5 || !(check->known[check->depth] >> (n + 1) & 1))
+        return fault(check, op, TR_FAULT_REGISTER, n + 1, 0);
+    if (r[n + 1] != 0 && !check_access(check, op, r[n], r[n + 1], ACCESS[kind]))
+        return 0;
+    if (kind != TR_ARG_TARGET || n > 2 || !(check->known[check->depth] >> (n + 3) & 1))
+        return 1;
+    return r[n + 3] == 0 || r[n + 3] > r[n + 1] || check_access(check, op, r[n], r[n + 3], WRITE);
+}
+
 /* Check the argument in register `n`. Sizes are checked with the memory before them. */
 static int check_argument(struct tr_checker *check, const struct tr_op *op, const uint64_t *r, uint32_t n,
                           const uint8_t *kinds, const struct tr_map **map)
@@ -157,10 +175,11 @@ static int check_argument(struct tr_checker *check, const struct tr_op *op, cons
         return *map ? check_access(check, op, value, (*map)->value_size, READ)
                     : fault(check, op, TR_FAULT_ARGUMENT, n, 0);
     case TR_ARG_READABLE:
+    case TR_ARG_READABLE_OR_NULL:
     case TR_ARG_WRITABLE:
-        if (n == 5 || !(check->known[check->depth] >> (n + 1) & 1))
-            return fault(check, op, TR_FAULT_REGISTER, n + 1, 0);
-        return r[n + 1] == 0 || check_access(check, op, value, r[n + 1], kinds[n - 1] == TR_ARG_READABLE ? READ : WRITE);
+    case TR_ARG_TARGET:
+    case TR_ARG_CHANGED:
+        return check_sized(check, op, r, n, kinds[n - 1]);
     case TR_ARG_SIZE:
     case TR_ARG_CONSTANT_SIZE:
         good = value != 0;

@@ -9,7 +9,9 @@
 #define TR_EFAULT 14
 #define TR_EEXIST 17
 #define TR_EINVAL 22
+#define TR_ERANGE 34
 #define TR_ENOMSG 42
 #define TR_ENODATA 61
+#define TR_EOPNOTSUPP 95
 
 #endif

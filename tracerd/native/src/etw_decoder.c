@@ -138,7 +138,7 @@ static bool passes(const struct tr_etw_decoder *decoder, const struct tr_etw_con
     return fit;
 }
 
-static void find_schema(struct tr_etw_decoder *decoder, struct tr_etw_seen *seen, const struct tr_etw_key *key,
+static void find_schema(struct tr_etw_decoder *decoder, struct tr_etw_seen *seen,
                         const struct tr_etw_described *described)
 {
     static const uint8_t outcomes[] = {
@@ -146,7 +146,7 @@ static void find_schema(struct tr_etw_decoder *decoder, struct tr_etw_seen *seen
         [TR_ETW_NO_EVENT] = TR_ETW_UNKNOWN_EVENT, [TR_ETW_NO_VERSION] = TR_ETW_UNKNOWN_VERSION,
         [TR_ETW_SENSELESS] = TR_ETW_BAD_SCHEMA, [TR_ETW_WPP_MESSAGE] = TR_ETW_WPP,
     };
-    struct tr_etw_look look = tr_etw_find_schema(&decoder->finder, seen->context, key, described);
+    struct tr_etw_look look = tr_etw_find_schema(&decoder->finder, seen->context, described);
 
     seen->schema = look.schema;
     seen->outcome = outcomes[look.known];
@@ -190,7 +190,7 @@ static uint64_t decode(void *context, struct tr_run *run)
         decoder->counts.filtered++;
         return 0;
     }
-    find_schema(decoder, &seen, &key, run->described);
+    find_schema(decoder, &seen, run->described);
     note_schema(decoder, &seen);
     if (decoder->line.form == TR_ETW_FORM_COLUMNS && seen.schema && !has_columns(decoder, &seen)) {
         seen.schema = NULL;

@@ -192,3 +192,37 @@ enum tr_etw_step tr_etw_skip(struct tr_etw_walk *walk, uint32_t index, uint32_t 
     }
     return TR_ETW_STEP_OK;
 }
+
+/* Whether the fields take up exactly the payload. */
+static bool fits_exactly(struct tr_etw_walk *walk, const struct tr_etw_schema *schema,
+                         const struct tr_etw_context *event, uint32_t pointer_size)
+{
+    const struct tr_etw_layout *layout = &schema->layout;
+    enum tr_etw_step step = TR_ETW_STEP_OK;
+    uint32_t at = 0;
+
+    tr_etw_walk_begin(walk, schema, event->data, (uint32_t)(event->data_end - event->data), pointer_size);
+    for (uint32_t i = 0; i < layout->field_count && !step; i += 1 + layout->fields[i].members)
+        step = tr_etw_skip(walk, i, &at);
+    return !step && at == walk->size;
+}
+
+/* The pointer size is the header's. But a 32-bit program that hands on a 64-bit kernel's events writes classic headers
+   of its own around their payloads: those are told by what fits. */
+static uint32_t pointer_size_of(struct tr_etw_walk *walk, const struct tr_etw_schema *schema,
+                                const struct tr_etw_context *event)
+{
+    bool handed_on = event->kind == TR_ETL_FULL32 && event->hook != TR_ETW_NO_HOOK;
+
+    if (event->pointer_size != 4)
+        return 8;
+    return handed_on && !fits_exactly(walk, schema, event, 4) && fits_exactly(walk, schema, event, 8) ? 8 : 4;
+}
+
+void tr_etw_walk_event(struct tr_etw_walk *walk, const struct tr_etw_schema *schema,
+                       const struct tr_etw_context *event)
+{
+    uint32_t pointer_size = pointer_size_of(walk, schema, event);
+
+    tr_etw_walk_begin(walk, schema, event->data, (uint32_t)(event->data_end - event->data), pointer_size);
+}

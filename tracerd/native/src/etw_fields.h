@@ -45,6 +45,10 @@ static inline void tr_etw_walk_begin(struct tr_etw_walk *walk, const struct tr_e
     walk->budget = TR_ETW_BUDGET;
 }
 
+/* Begin to walk an event's payload, with the pointer size that its header says or that is the only one to fit. */
+void tr_etw_walk_event(struct tr_etw_walk *walk, const struct tr_etw_schema *schema,
+                       const struct tr_etw_context *event);
+
 /* Find one value of a field. Of a struct the bytes are unknown (0) and the end is its begin: its members follow. */
 enum tr_etw_step tr_etw_value(struct tr_etw_walk *walk, uint32_t index, uint32_t at, struct tr_etw_span *span);
 

@@ -31,25 +31,10 @@ void tr_etw_finder_release(struct tr_etw_finder *finder)
     *finder = (struct tr_etw_finder){0};
 }
 
-static struct tr_etw_schema_key schema_key(const struct tr_etw_context *context, const struct tr_etw_key *key)
-{
-    bool by_id = context->kind == TR_ETL_EVENT32 || context->kind == TR_ETL_EVENT64;
-    struct tr_etw_schema_key of = {.number = key->number, .version = context->version};
-
-    of.space = by_id && !(context->flags & TR_ETW_FLAG_CLASSIC) ? TR_ETW_BY_ID : TR_ETW_BY_CLASS;
-    if (key->provider) {
-        memcpy(of.provider, key->provider, 16);
-    } else {
-        of.provider[0] = (uint8_t)key->group;
-        of.space = TR_ETW_BY_GROUP;
-    }
-    return of;
-}
-
 struct tr_etw_look tr_etw_find_schema(const struct tr_etw_finder *finder, const struct tr_etw_context *context,
-                                      const struct tr_etw_key *key, const struct tr_etw_described *described)
+                                      const struct tr_etw_described *described)
 {
-    struct tr_etw_schema_key of = schema_key(context, key);
+    struct tr_etw_schema_key of = tr_etw_schema_key_of(context);
     struct tr_etw_look look = tr_etw_schemas_find(finder->schemas, &of);
 
     if (described && described->schema) {
@@ -65,47 +50,14 @@ struct tr_etw_look tr_etw_find_schema(const struct tr_etw_finder *finder, const 
 }
 
 const struct tr_etw_schema *tr_etw_schema_of(const struct tr_etw_finder *finder, const struct tr_etw_context *context,
-                                             const struct tr_etw_key *key, const struct tr_etw_described *described)
+                                             const struct tr_etw_described *described)
 {
-    struct tr_etw_schema_key of = schema_key(context, key);
+    struct tr_etw_schema_key of = tr_etw_schema_key_of(context);
     const struct tr_etw_schema *known = NULL;
 
     if (!described || !described->schema)
         known = tr_etw_schemas_exact(finder->schemas, &of);
     if (!known)
-        known = tr_etw_find_schema(finder, context, key, described).schema;
+        known = tr_etw_find_schema(finder, context, described).schema;
     return known && !known->bad ? known : NULL;
-}
-
-/* Whether the fields take up exactly the payload. */
-static bool fits_exactly(struct tr_etw_walk *walk, const struct tr_etw_schema *schema,
-                         const struct tr_etw_context *context, uint32_t pointer_size)
-{
-    const struct tr_etw_layout *layout = &schema->layout;
-    enum tr_etw_step step = TR_ETW_STEP_OK;
-    uint32_t at = 0;
-
-    tr_etw_walk_begin(walk, schema, context->data, tr_etw_payload_bytes(context), pointer_size);
-    for (uint32_t i = 0; i < layout->field_count && !step; i += 1 + layout->fields[i].members)
-        step = tr_etw_skip(walk, i, &at);
-    return !step && at == walk->size;
-}
-
-/* The pointer size is the header's. But a 32-bit program that hands on a 64-bit kernel's events writes classic headers
-   of its own around their payloads: those are told by what fits. */
-static uint32_t pointer_size_of(struct tr_etw_walk *walk, const struct tr_etw_schema *schema,
-                                const struct tr_etw_context *context)
-{
-    bool handed_on = context->kind == TR_ETL_FULL32 && context->hook != TR_ETW_NO_HOOK;
-
-    if (context->pointer_size != 4)
-        return 8;
-    return handed_on && !fits_exactly(walk, schema, context, 4) && fits_exactly(walk, schema, context, 8) ? 8 : 4;
-}
-
-void tr_etw_begin_walk(struct tr_etw_walk *walk, const struct tr_etw_schema *schema,
-                       const struct tr_etw_context *context)
-{
-    tr_etw_walk_begin(walk, schema, context->data, tr_etw_payload_bytes(context),
-                      pointer_size_of(walk, schema, context));
 }

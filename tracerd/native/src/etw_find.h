@@ -18,19 +18,15 @@ void tr_etw_finder_release(struct tr_etw_finder *finder);
 /* Find an event's schema, as TDH does: what the event says itself comes first. `described` may be NULL. The schema stays
    until the next call. */
 struct tr_etw_look tr_etw_find_schema(const struct tr_etw_finder *finder, const struct tr_etw_context *context,
-                                      const struct tr_etw_key *key, const struct tr_etw_described *described);
+                                      const struct tr_etw_described *described);
 
 /* The same, but only the schema, in the shortest way; NULL where there is none or it makes no sense. */
 const struct tr_etw_schema *tr_etw_schema_of(const struct tr_etw_finder *finder, const struct tr_etw_context *context,
-                                             const struct tr_etw_key *key, const struct tr_etw_described *described);
+                                             const struct tr_etw_described *described);
 
 static inline uint32_t tr_etw_payload_bytes(const struct tr_etw_context *context)
 {
     return context->data_end > context->data ? (uint32_t)(context->data_end - context->data) : 0;
 }
-
-/* Begin to walk the event's payload. */
-void tr_etw_begin_walk(struct tr_etw_walk *walk, const struct tr_etw_schema *schema,
-                       const struct tr_etw_context *context);
 
 #endif

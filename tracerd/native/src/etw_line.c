@@ -106,7 +106,7 @@ static void put_json(struct tr_etw_line *line, struct tr_etw_seen *seen)
         enum tr_etw_step step;
         uint32_t at = 0;
 
-        tr_etw_begin_walk(&line->walk, seen->schema, seen->context);
+        tr_etw_walk_event(&line->walk, seen->schema, seen->context);
         tr_text_plain(text, ",\"fields\":");
         step = tr_etw_put_fields(text, &line->walk, &at, &seen->failed, &labelled);
         tr_etw_settle(seen, &line->walk, step, at);

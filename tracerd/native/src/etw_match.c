@@ -213,7 +213,7 @@ void tr_etw_run(struct tr_etw_matcher *matcher, const struct tr_etw_key *key, co
                 const struct tr_etw_context *context, struct tr_run *run)
 {
     if (matcher->reader)
-        tr_etw_reader_begin(matcher->reader, context, key, run->described);
+        tr_etw_reader_begin(matcher->reader, context, run->described);
     run->fields = matcher->reader;
     for (uint32_t i = found->first; i < found->last; i++) {
         struct name *name = &matcher->names[matcher->lists[i]];

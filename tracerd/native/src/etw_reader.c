@@ -36,13 +36,13 @@ static void settle(struct tr_etw_reader *reader)
 
     reader->settled = true;
     reader->cut = false;
-    reader->schema = tr_etw_schema_of(&reader->finder, context, &reader->key, reader->described);
+    reader->schema = tr_etw_schema_of(&reader->finder, context, reader->described);
     reader->counts.events++;
     reader->counts.unknown += !reader->schema;
     reader->next = 0;
     reader->at = 0;
     if (reader->schema)
-        tr_etw_begin_walk(&reader->walk, reader->schema, context);
+        tr_etw_walk_event(&reader->walk, reader->schema, context);
 }
 
 static int32_t note_cut(struct tr_etw_reader *reader)

@@ -10,7 +10,6 @@ struct tr_etw_reader {
     struct tr_etw_finder finder;
     const struct tr_etw_context *context;
     const struct tr_etw_described *described;
-    struct tr_etw_key key;
     bool settled;                            /* the schema was looked for */
     bool cut;                                /* counted */
     const struct tr_etw_schema *schema;      /* NULL: none */
@@ -23,10 +22,9 @@ struct tr_etw_reader {
 
 /* Before an event's programs run. Nothing is looked up until one of them asks. */
 static inline void tr_etw_reader_begin(struct tr_etw_reader *reader, const struct tr_etw_context *context,
-                                       const struct tr_etw_key *key, const void *described)
+                                       const void *described)
 {
     reader->context = context;
-    reader->key = *key;
     reader->described = described;
     reader->settled = false;
 }

@@ -86,7 +86,7 @@ static void put_columns(struct tr_etw_line *line, struct tr_etw_seen *seen)
     enum tr_etw_step step = TR_ETW_STEP_OK;
     uint32_t at = 0;
 
-    tr_etw_begin_walk(&line->walk, seen->schema, seen->context);
+    tr_etw_walk_event(&line->walk, seen->schema, seen->context);
     for (uint32_t i = 0; i < layout->field_count; i += 1 + layout->fields[i].members) {
         const struct tr_etw_field *field = &layout->fields[i];
         bool bare = field->type != TR_ETW_STRUCT && (field->count_kind == TR_ETW_ONE || field->show == TR_ETW_CHAR);
@@ -119,7 +119,7 @@ static void put_fields_cell(struct tr_etw_line *line, struct tr_etw_seen *seen)
     comma(line);
     if (!tr_etw_has_fields(seen))
         return;
-    tr_etw_begin_walk(&line->walk, seen->schema, seen->context);
+    tr_etw_walk_event(&line->walk, seen->schema, seen->context);
     step = tr_etw_put_fields(cell(line, false), &line->walk, &at, &seen->failed, NULL);
     tr_etw_settle(seen, &line->walk, step, at);
     put_cell(line);

@@ -23,6 +23,22 @@ struct tr_etw_schemas {
     uint32_t count;                          /* of schemas */
 };
 
+struct tr_etw_schema_key tr_etw_schema_key_of(const struct tr_etw_context *context)
+{
+    bool by_id = context->kind == TR_ETL_EVENT32 || context->kind == TR_ETL_EVENT64;
+    struct tr_etw_key key = tr_etw_key_of(context);
+    struct tr_etw_schema_key of = {.number = key.number, .version = context->version};
+
+    of.space = by_id && !(context->flags & TR_ETW_FLAG_CLASSIC) ? TR_ETW_BY_ID : TR_ETW_BY_CLASS;
+    if (key.provider) {
+        memcpy(of.provider, key.provider, 16);
+    } else {
+        of.provider[0] = (uint8_t)key.group;
+        of.space = TR_ETW_BY_GROUP;
+    }
+    return of;
+}
+
 struct tr_etw_schemas *tr_etw_schemas_new(void)
 {
     struct tr_etw_schemas *schemas = calloc(1, sizeof *schemas);

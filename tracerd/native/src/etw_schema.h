@@ -59,6 +59,9 @@ struct tr_etw_look {
     enum tr_etw_known known;
 };
 
+/* The key by which an event's schema is looked up: its names' key, but classic events have a space of their own. */
+struct tr_etw_schema_key tr_etw_schema_key_of(const struct tr_etw_context *context);
+
 /* The schema of exactly that key, or NULL. */
 const struct tr_etw_schema *tr_etw_schemas_exact(const struct tr_etw_schemas *schemas,
                                                  const struct tr_etw_schema_key *key);

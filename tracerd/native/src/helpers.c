@@ -3,6 +3,7 @@
    a CPU beyond a map's slots) is checked here. */
 
 #include "helpers.h"
+#include "helpers_windows.h"
 #include "map.h"
 
 #define MAYBE_UNUSED __attribute__((unused))
@@ -210,7 +211,7 @@ uint64_t tr_helper_address(const char *name)
     for (size_t i = 0; i < sizeof HELPERS / sizeof HELPERS[0]; i++)
         if (strcmp(HELPERS[i].name, name) == 0)
             return (uint64_t)(uintptr_t)HELPERS[i].function;
-    return 0;
+    return (uint64_t)(uintptr_t)tr_windows_helper(name);
 }
 
 uint64_t tr_map_helper_address(const struct tr_map *map, const char *name)

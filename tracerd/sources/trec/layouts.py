@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 
 from tracerd.btf import types as t
 from tracerd.btf.build import encode
+from tracerd.errors import NotSupported
 from tracerd.linux.tracefs import tracefs
 from tracerd.platforms.linux import ETW, LINUX
 from tracerd.platforms.model import Context, ContextField, FieldKind
-from tracerd.sources.names import AttachName, parse_attach
+from tracerd.sources.names import AttachKind, AttachName, parse_attach
 from tracerd.sources.schema.tracefs import TracepointField, TracepointFormat, read_format
 from tracerd.sources.trec.meta import ETW_EVENT, RecordedEvent
 
@@ -41,8 +42,11 @@ class Layouts:
         Raises:
             ConfigError: there is no such tracepoint.
             NotPermitted: tracefs is closed to this user.
+            NotSupported: packets are recorded already.
         """
         parsed = parse_attach(name)
+        if parsed.kind is AttachKind.PACKET:
+            raise NotSupported(f"record {name!r}", "a capture is a recording itself: tracerd replay FILE.pcap PROBE")
         if parsed.kind.live_linux:
             return self._add_tracepoint(read_format(tracefs(), parsed.category, parsed.event))
         kind = LINUX.type_of_section(parsed.kind.value)

@@ -89,7 +89,7 @@ def _call(scope: Scope, at: int, instruction: Instruction) -> tuple[Assertion, .
         return ()
     if instruction.src == CALL_BTF or instruction.src != CALL_HELPER:
         return (Never("calls of kernel functions by BTF id are not supported"),)
-    helper = scope.platform.helper_by_id.get(instruction.imm)
+    helper = scope.helpers.get(instruction.imm)
     known = KnownHelper(scope, instruction.imm)
     return (known,) if helper is None else (known, HelperArguments(scope, at, helper))
 

@@ -9,13 +9,31 @@ from tracerd.verifier.domains.interval import U32_MAX
 from tracerd.verifier.scope import Scope
 from tracerd.verifier.state import State
 from tracerd.verifier.transfer.memory import constant_bytes
-from tracerd.verifier.values import CONTEXT, FRAME_BYTES, MAP, NOTHING, NUMBER, RECORD, STACK, ZERO_SYMBOL, Value
+from tracerd.verifier.values import (
+    CONTEXT,
+    FRAME_BYTES,
+    LENGTH,
+    MAP,
+    NOTHING,
+    NUMBER,
+    PACKET,
+    RECORD,
+    STACK,
+    ZERO_SYMBOL,
+    Value,
+    signed_constant,
+)
 
 MAX_RECORDS = 8
 """TR_MAX_RESERVED in native/border/run.h: ring records a run may hold at once."""
 
 FORMAT_ARGUMENTS = 2
 """The format string and its size come first."""
+
+MEMORY = frozenset(
+    {Argument.READABLE, Argument.READABLE_OR_NULL, Argument.WRITABLE, Argument.TARGET, Argument.CHANGED}
+)
+"""Arguments whose size is the next argument."""
 
 WRITERS = frozenset({"map_update_elem", "map_delete_elem"})
 
@@ -40,7 +58,7 @@ class HelperArguments:
             if wanted in (Argument.MAP, Argument.RINGBUF):
                 unmet = self._map(value, wanted, name)
                 given = value
-            elif wanted in (Argument.READABLE, Argument.WRITABLE):
+            elif wanted in MEMORY:
                 unmet = self._memory(state, value, wanted, position)
             else:
                 unmet = self._other(state, value, wanted, given, name)
@@ -80,9 +98,15 @@ class HelperArguments:
         least = 1 if self.helper.arguments[position] is Argument.SIZE else 0
         if known.ulo < least or known.uhi > U32_MAX >> 1:
             return Unmet(f"a size of {least}..{U32_MAX >> 1} for {self.helper.name}", str(known), f"r{position + 1}")
-        if wanted is Argument.READABLE:
-            return readable_bytes(self.scope, state, value, known.uhi, f"r{position}")
-        return span(self.scope, state, value, known.uhi, WRITE, f"r{position}")
+        name = f"r{position}"
+        if wanted is Argument.READABLE_OR_NULL and state.facts.constant(size) == 0 and is_null(state, value):
+            return None
+        if wanted in (Argument.WRITABLE, Argument.TARGET):
+            return span(self.scope, state, value, known.uhi, WRITE, name)
+        unmet = None if payload_has(state, value, size) else readable_bytes(self.scope, state, value, known.uhi, name)
+        if unmet is None and wanted is Argument.CHANGED:
+            return span(self.scope, state, value, known.uhi, WRITE, name)
+        return unmet
 
     def _other(self, state: State, value: Value, wanted: Argument, given: Value | None, name: str) -> Unmet | None:
         unmet = Unmet(f"{wanted.value} for {self.helper.name}", describe(value), name)
@@ -107,6 +131,28 @@ class HelperArguments:
         return None
 
 
+def is_null(state: State, value: Value) -> bool:
+    """True if a register holds the number 0."""
+    return value.kind == NUMBER and state.facts.constant(value) == 0
+
+
+def payload_has(state: State, at: Value, size: Value) -> bool:
+    """True if a size that varies is proved to end before data_end does: `size` bytes from a known place of the payload.
+
+    That is place + size <= LENGTH in plain integers. The size is its symbol's number plus a constant; where that sum
+    as plain integers lies in 0 … 2**31 no part of it has wrapped, so it is the word that the helper gets. A difference
+    is about plain integers too, so one from the symbol to LENGTH that covers both constants is the claim.
+    """
+    if at.kind != PACKET or at.symbol != ZERO_SYMBOL:
+        return False
+    place = signed_constant(at)
+    low, high = state.facts.integers(size)
+    if place < 0 or low < 0 or high > U32_MAX >> 1:
+        return False
+    distance = state.facts.distance(size.symbol, LENGTH)
+    return distance is not None and distance >= place + signed_constant(size)
+
+
 class KnownHelper:
     """The program type has the helper."""
 
@@ -116,12 +162,12 @@ class KnownHelper:
         self.scope, self.number = scope, number
 
     def check(self, _state: State) -> Unmet | None:
+        if self.number in self.scope.helpers:
+            return None
         helper = self.scope.platform.helper_by_id.get(self.number)
         if helper is None:
             return Unmet(f"a helper of platform {self.scope.platform.name}", f"unknown helper {self.number}")
-        if self.number not in self.scope.type.helpers:
-            return Unmet(f"a helper that {self.scope.type.name} programs have", f"{helper.name} ({self.number})")
-        return None
+        return Unmet(f"a helper that {self.scope.type.name} programs have", f"{helper.name} ({self.number})")
 
 
 class Returns:

@@ -32,15 +32,30 @@ def helper(scope: Scope, state: State, prototype: Helper) -> None:
         value = state.regs[position]
         if wanted in (Argument.MAP, Argument.RINGBUF):
             given = value.region
-        elif wanted is Argument.WRITABLE:
+        elif wanted in (Argument.WRITABLE, Argument.TARGET, Argument.CHANGED):
             known = state.facts.scalar(state.regs[position + 1])
-            fill(state, value, known.ulo, known.uhi)
+            fill(state, value, _least(state, wanted, position), known.uhi)
         elif wanted is Argument.CONSTANT_SIZE:
             size = state.facts.constant(value) or 0
         elif wanted is Argument.RING_RECORD and prototype.releases:
             state.release(value.region)
     state.regs[0] = _result(scope, state, prototype, given, size)
     state.regs[1:6] = [LOST] * 5
+
+
+def _least(state: State, wanted: Argument, position: int) -> int:
+    """Return how many bytes of its memory a call surely initialises.
+
+    A TARGET gets what is copied, if that surely fits; else the helper may leave everything as it was. CHANGED memory
+    was initialised before, so nothing has to be said.
+    """
+    room = state.facts.scalar(state.regs[position + 1])
+    if wanted is Argument.WRITABLE:
+        return room.ulo
+    if wanted is Argument.CHANGED:
+        return 0
+    copied = state.facts.scalar(state.regs[position + 3])
+    return copied.ulo if copied.uhi <= room.ulo else 0
 
 
 def _result(scope: Scope, state: State, prototype: Helper, given: int, size: int) -> Value:

@@ -21,7 +21,7 @@ def step(scope: Scope, state: State, instruction: Instruction) -> None:
         else:
             calls.wide(scope, state, instruction)
     elif klass in (JMP, JMP32):
-        calls.helper(scope, state, scope.platform.helper_by_id[instruction.imm])
+        calls.helper(scope, state, scope.helpers[instruction.imm])
     elif klass == STX and instruction.mode == ATOMIC:
         memory.atomic(state, instruction)
     else:
