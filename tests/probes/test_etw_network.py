@@ -88,7 +88,7 @@ def test_every_version_of_the_classic_classes_is_counted(tmp_path: Path, pointer
     """Version 0 has its fields in another order, 2 has names of its own; ports are big endian in all."""
     with Recording(tmp_path / "made.etl", pointer_size=pointer_size) as made:
         for group, version, send in (
-            ("TcpIp", 0, "Send"), ("TcpIp", 1, "Send"), ("TcpIp", 2, "SendIPV4"), ("UdpIp", 1, "SendIPV4"),
+            ("TcpIp", 0, "Send"), ("TcpIp", 1, "Send"), ("TcpIp", 2, "SendIPV4"), ("UdpIp", 1, "Send"),
             ("UdpIp", 2, "SendIPV4"),
         ):
             made.kernel(3, group, send, version, by_hook=by_hook, PID=80 + version, size=9, **WEB)

@@ -38,7 +38,7 @@ def run(spec: ObjectSpec, program: str, *, context: bytes, data: bytes) -> Trial
     """Prove a program and run it once."""
     found = spec.program(program)
     return try_out(
-        spec, found, None, context=context, data=data, repeat=1, asked="interpreter", integrity="auto"
+        spec, found, LINUX, None, context=context, data=data, repeat=1, asked="interpreter", integrity="auto"
     )
 
 
