@@ -4,7 +4,7 @@
  * Events of Microsoft-Windows-DNS-Client: QueryCalled (3006) and QueryCompleted (3008) of whoever asks, matched by
  * process, name and type; QuerySentToServer (3010) and ResponseFromServer (3011) of the DNS client service, per server.
  */
-#include "tracerd_etw_names.h"
+#include "tracerd_etw_process.h"
 
 #define QUERY_NAME 128
 #define SERVER 48
@@ -26,7 +26,7 @@ enum { SUCCESS = 0, DNS_INFO_NO_RECORDS = 9501, DNS_REQUEST_PENDING = 9506 };
 struct query_key {
 	char name[QUERY_NAME];		/* in small letters */
 	u32 pid;
-	u32 life;			/* which process of that id: they are used again */
+	u32 reuse;			/* how many processes had the id before */
 	u32 type;
 	u32 reserved;
 };
@@ -39,7 +39,7 @@ struct queries {
 	u64 total_ns;			/* of those whose begin and end were matched */
 	u32 last_failure;
 	u32 reserved;
-	char process[ETW_NAME];
+	char process[PROCESS_NAME];
 	u32 latency[LATENCY_SLOTS];
 };
 
@@ -92,7 +92,7 @@ struct failure_record {
 	u32 status;
 	u32 reserved;
 	char name[QUERY_NAME];
-	char process[ETW_NAME];
+	char process[PROCESS_NAME];
 };
 
 struct {
@@ -169,7 +169,7 @@ static ALWAYS_INLINE bool read_key(struct etw_context *ctx, struct query_key *ke
 	lower_name(key);
 	key->type = type;
 	key->pid = ctx->pid;
-	key->life = etw_life_of(ctx->pid);
+	key->reuse = process_id_of(ctx->pid).reuse;
 	return true;
 }
 
@@ -251,8 +251,8 @@ static ALWAYS_INLINE void record_failure(const struct query_key *key, u32 status
 	record->status = status;
 	record->reserved = 0;
 	memcpy(record->name, key->name, QUERY_NAME);
-	memset(record->process, 0, ETW_NAME);
-	etw_name_process(key->pid, record->process);
+	memset(record->process, 0, PROCESS_NAME);
+	copy_process_name(record->process, key->pid);
 	bpf_ringbuf_submit(record, 0);
 }
 
@@ -296,7 +296,7 @@ int on_query(struct etw_context *ctx)
 	if (!found)
 		return 0;
 	found->count++;
-	etw_name_process(key.pid, found->process);
+	copy_process_name(found->process, key.pid);
 	return 0;
 }
 
@@ -323,7 +323,7 @@ int on_answer(struct etw_context *ctx)
 	if (!found)
 		return 0;
 	completed(found, status, latency);
-	etw_name_process(key.pid, found->process);
+	copy_process_name(found->process, key.pid);
 	return 0;
 }
 

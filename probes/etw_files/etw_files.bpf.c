@@ -87,7 +87,7 @@ static ALWAYS_INLINE void count_begin(const struct request *request, struct tota
 	if (found) {
 		found->count++;
 		found->asked_bytes += request->asked;
-		etw_name_process(request->key.pid, found->process);
+		copy_process_name(found->process, request->key.pid);
 	}
 	if (!file) {
 		sum->unnamed += operation == read || operation == write;
@@ -123,7 +123,7 @@ static ALWAYS_INLINE void begin(u64 irp, struct request *request, struct totals 
 	struct request *before = bpf_map_lookup_elem(&requests, &key);
 
 	request->begin_ns = bpf_ktime_get_ns();
-	request->key.life = etw_life_of(request->key.pid);
+	request->key.reuse = process_id_of(request->key.pid).reuse;
 	if (!is_told_already(before, request)) {
 		count_begin(request, sum);
 		await_end(&key, request, before != NULL, sum);
@@ -140,7 +140,7 @@ static ALWAYS_INLINE bool is_error(u32 status)
 static ALWAYS_INLINE void count_error(const struct request *request, u32 status, struct totals *sum)
 {
 	struct error_key key = {
-		.pid = request->key.pid, .life = request->key.life, .operation = request->key.operation,
+		.pid = request->key.pid, .reuse = request->key.reuse, .operation = request->key.operation,
 		.status = status,
 	};
 	struct errors one = { .count = 1 };
@@ -150,7 +150,7 @@ static ALWAYS_INLINE void count_error(const struct request *request, u32 status,
 		found->count++;
 		return;
 	}
-	etw_name_process(key.pid, one.process);
+	copy_process_name(one.process, key.pid);
 	if (bpf_map_update_elem(&errors, &key, &one, BPF_NOEXIST))
 		sum->refused++;
 }
@@ -373,7 +373,7 @@ int on_disk(struct etw_context *ctx)
 	if (bpf_etw_field_number(ctx, FILE_IRP, &irp, sizeof(irp)))
 		return unreadable(sum);
 	request.key.pid = process_of_thread(ev_field_u32(ctx, FILE_THREAD), ETW_NO_TASK);
-	request.key.life = etw_life_of(request.key.pid);
+	request.key.reuse = process_id_of(request.key.pid).reuse;
 	request.key.operation = operations_of_disk[place];
 	if (opcode == DISK_READ_INIT || opcode == DISK_WRITE_INIT || opcode == DISK_FLUSH_INIT)
 		begin_disk(irp, &request, sum);

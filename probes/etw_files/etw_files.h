@@ -2,7 +2,7 @@
 #ifndef ETW_FILES_H
 #define ETW_FILES_H
 
-#include "tracerd_etw_names.h"
+#include "tracerd_etw_process.h"
 
 #define FILE 48
 #define PATH 112
@@ -74,7 +74,7 @@ enum teller { MANIFEST = 1, CLASSIC = 2 };
 
 struct operation_key {
 	s32 pid;			/* -1: not known */
-	u32 life;			/* which process of that id: they are used again */
+	u32 reuse;			/* how many processes had the id before */
 	enum operation operation;
 	u32 reserved;
 };
@@ -85,20 +85,20 @@ struct operations {
 	u64 bytes;			/* moved, as the ends say */
 	u64 asked_bytes;
 	u64 total_ns;			/* of those that were seen to begin and to end */
-	char process[ETW_NAME];
+	char process[PROCESS_NAME];
 	u32 latency[LATENCY_SLOTS];
 };
 
 struct error_key {
 	s32 pid;
-	u32 life;
+	u32 reuse;
 	enum operation operation;
 	u32 status;
 };
 
 struct errors {
 	u64 count;
-	char process[ETW_NAME];
+	char process[PROCESS_NAME];
 };
 
 struct file_name {

@@ -4,7 +4,7 @@
  * Events: Microsoft-Windows-Kernel-Network (TCP 10 to 34, UDP 42 to 59) and the classic kernel classes TcpIp and UdpIp,
  * IPv4 and IPv6. All have the process in their payload: the header names whatever thread happened to run.
  */
-#include "tracerd_etw_names.h"
+#include "tracerd_etw_process.h"
 
 #define NETWORK_PID ETW_FIELD("PID")
 #define NETWORK_SIZE ETW_FIELD("size")
@@ -27,7 +27,7 @@ enum teller { MANIFEST = 1, CLASSIC = 2 };
 
 struct peer_key {
 	u32 pid;
-	u32 life;			/* which process of that id: they are used again */
+	u32 reuse;			/* how many processes had the id before */
 	u8 address[16];			/* remote; IPv4 as ::ffff:a.b.c.d */
 	u16 port;
 	u16 protocol;
@@ -45,7 +45,7 @@ struct peer {
 	u64 reconnects;
 	u64 retransmits;
 	u64 retransmitted_bytes;
-	char name[ETW_NAME];
+	char name[PROCESS_NAME];
 };
 
 struct failure_key {
@@ -117,7 +117,7 @@ static ALWAYS_INLINE bool find_remote(struct etw_context *ctx, u32 action, struc
 	    bpf_etw_field_address(ctx, swapped ? NETWORK_SADDR : NETWORK_DADDR, &remote, sizeof(remote)))
 		return false;
 	key->pid = pid;
-	key->life = etw_life_of(pid);
+	key->reuse = process_id_of(pid).reuse;
 	key->port = port;
 	memcpy(key->address, remote.address, 16);
 	return true;
@@ -182,7 +182,7 @@ static ALWAYS_INLINE int note(struct etw_context *ctx, u32 teller, u32 protocol,
 		return 0;
 	}
 	count(peer, action, bytes);
-	etw_name_process(key.pid, peer->name);
+	copy_process_name(peer->name, key.pid);
 	return 0;
 }
 

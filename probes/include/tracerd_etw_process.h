@@ -9,6 +9,7 @@
 #include "tracerd_etw.h"
 
 #define PROCESS_NAME 40
+#define SYSTEM_PID 4
 
 /* Key of what is counted by process: an id that is used again is another process. */
 struct process_id {
@@ -17,6 +18,7 @@ struct process_id {
 };
 
 struct process_name {
+	u64 started_ns;			/* unix time; 0: not known */
 	u32 reuse;
 	u32 ended;
 	char name[PROCESS_NAME];	/* the executable's file name; empty: not known */
@@ -44,22 +46,42 @@ static ALWAYS_INLINE void copy_process_name(char *to, u32 pid)
 
 	if (known && known->name[0])
 		memcpy(to, known->name, PROCESS_NAME);
+	else if (pid == SYSTEM_PID)
+		memcpy(to, "System", 7);
 }
 
-/* A process was told by the kernel. Both providers may tell of one start, so only an end between makes it another. */
-static ALWAYS_INLINE void know_process(u32 pid, const char *name)
+/* One process is told more than once: by both providers, whose start times differ by what passes between them, and by
+ * lists of those that run. */
+static ALWAYS_INLINE bool is_another_process(const struct process_name *known, u64 started_ns, bool is_start)
 {
-	struct process_name *known = bpf_map_lookup_elem(&process_names, &pid), fresh = {};
+	u64 second = 1000000000, before = known->started_ns;
 
-	if (known) {
-		if (known->ended || name[0])
-			memcpy(known->name, name, PROCESS_NAME);
-		known->reuse += known->ended;
-		known->ended = 0;
+	if (before && started_ns)
+		return (before > started_ns ? before - started_ns : started_ns - before) >= second;
+	return is_start;
+}
+
+/* A process was told by the kernel. It is another one if an end came between or its start is not that of the one before;
+ * an event without a name, which is one that was cut, does not tell starts apart. */
+static ALWAYS_INLINE void know_process(u32 pid, const struct process_name *told, bool is_start)
+{
+	struct process_name *known = bpf_map_lookup_elem(&process_names, &pid);
+
+	if (!known) {
+		bpf_map_update_elem(&process_names, &pid, told, BPF_ANY);
 		return;
 	}
-	memcpy(fresh.name, name, PROCESS_NAME);
-	bpf_map_update_elem(&process_names, &pid, &fresh, BPF_ANY);
+	if (known->ended || (told->name[0] && is_another_process(known, told->started_ns, is_start))) {
+		known->reuse++;
+		known->ended = 0;
+		known->started_ns = told->started_ns;
+		memcpy(known->name, told->name, PROCESS_NAME);
+		return;
+	}
+	if (!known->started_ns)
+		known->started_ns = told->started_ns;
+	if (told->name[0])
+		memcpy(known->name, told->name, PROCESS_NAME);
 }
 
 static ALWAYS_INLINE void end_process(u32 pid)
@@ -75,13 +97,17 @@ static ALWAYS_INLINE void end_process(u32 pid)
 SEC("etw/Microsoft-Windows-Kernel-Process/ProcessStart")
 int on_process_start(struct etw_context *ctx)
 {
-	char name[PROCESS_NAME];
+	struct process_name told = {};
+	bool is_start = ctx->id == 1;
 	u64 pid;
 
 	if (bpf_etw_field_number(ctx, ETW_FIELD("ProcessID"), &pid, sizeof(pid)))
 		return 0;
-	ev_field_file(ctx, ETW_FIELD("ImageName"), name, sizeof(name));
-	know_process(pid, name);
+	ev_field_file(ctx, ETW_FIELD("ImageName"), told.name, PROCESS_NAME);
+	told.started_ns = etw_unix_ns(ev_field_u64(ctx, ETW_FIELD("CreateTime")));
+	if (!told.started_ns && is_start)
+		told.started_ns = ctx->time_ns;
+	know_process(pid, &told, is_start);
 	return 0;
 }
 
@@ -99,7 +125,7 @@ int on_process_stop(struct etw_context *ctx)
 SEC("etw-kernel/Process")
 int on_process_class(struct etw_context *ctx)
 {
-	char name[PROCESS_NAME];
+	struct process_name told = {};
 	u64 pid;
 	u32 id;
 
@@ -114,8 +140,10 @@ int on_process_class(struct etw_context *ctx)
 	}
 	if (ctx->opcode == 4 && bpf_map_lookup_elem(&process_names, &id))
 		return 0;			/* the list at the end tells only of those that nothing told of */
-	ev_field_file(ctx, ETW_FIELD("ImageFileName"), name, sizeof(name));
-	know_process(id, name);
+	ev_field_file(ctx, ETW_FIELD("ImageFileName"), told.name, PROCESS_NAME);
+	if (ctx->opcode == 1)
+		told.started_ns = ctx->time_ns;
+	know_process(id, &told, ctx->opcode == 1);
 	return 0;
 }
 

@@ -153,6 +153,21 @@ def test_a_pid_that_is_used_again_is_another_row(tmp_path: Path) -> None:
     }
 
 
+def test_a_pid_whose_process_ended_is_of_another_one(tmp_path: Path) -> None:
+    """Also where nothing tells when either began."""
+    with Recording(tmp_path / "made.etl") as made:
+        made.event(0, PROCESS, "ProcessRundown", 1, ProcessID=44, ImageName="C:\\old.exe")
+        made.event(1, NETWORK, "TcpSendIPv4", PID=44, size=1, **WEB)
+        made.event(2, PROCESS, "ProcessStop", 2, ProcessID=44)
+        made.event(3, NETWORK, "TcpSendIPv4", PID=44, size=2, **WEB)
+        made.kernel(4, "Process", "DCStart", 4, ProcessId=44, ImageFileName="new.exe")
+        made.event(5, NETWORK, "TcpSendIPv4", PID=44, size=10, **WEB)
+    assert peers(made.path) == {
+        (44, "old.exe", THEIRS, 443, "tcp"): {"sent_bytes": 3, "sends": 2},
+        (44, "new.exe", THEIRS, 443, "tcp"): {"sent_bytes": 10, "sends": 1},
+    }
+
+
 def test_what_cannot_be_read_is_counted(tmp_path: Path) -> None:
     """Payloads cut at every byte up to the port, and a version that is not known; nothing is made up."""
     with Recording(tmp_path / "made.etl") as made:
