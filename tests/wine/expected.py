@@ -87,7 +87,9 @@ class _Ready:
     @property
     def links(self) -> list[LinkRequest]:
         needs = {each.job.program: each.certificate.context_bytes for each in self.scene.programs}
-        return [LinkRequest(name, self.programs[each].native, needs[each]) for each, name in self.scene.links]
+        return [
+            LinkRequest(name, self.programs[each].native, needs[each], fields=True) for each, name in self.scene.links
+        ]
 
     def results(self) -> Iterator[bytes]:
         yield from _maps(self.maps)

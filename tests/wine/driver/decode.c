@@ -61,6 +61,18 @@ void job_schemas(struct input *in, FILE *out)
     fprintf(out, "schemas %u\n", tr_etw_schemas_count(schemas));
 }
 
+struct tr_etw_reader *read_fields(struct tr_etw_matcher *matcher)
+{
+    struct tr_etw_reader *reader = NULL;
+
+    if (schemas) {
+        reader = tr_etw_reader_new(schemas);
+        need(reader != NULL, "no memory for schemas");
+        tr_etw_set_reader(matcher, reader);
+    }
+    return reader;
+}
+
 static void take(struct tr_etw_decoder *decoder, FILE *out)
 {
     uint64_t bytes;

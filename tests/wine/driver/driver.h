@@ -32,6 +32,7 @@
 #include "etw.h"
 #include "etw_layouts.h"
 #include "etw_decode.h"
+#include "etw_read.h"
 #include "etl.h"
 
 #define MOST 64u                             /* of maps and of programs */
@@ -76,6 +77,9 @@ void close_recording(struct tr_etl *etl, int fd);
 /* Names that nothing is asked of yet, with the kernel groups of the job; and those of a job, prepared. */
 struct tr_etw_matcher *read_groups(struct input *in);
 struct tr_etw_matcher *read_matcher(struct input *in, const struct scene *scene, uint32_t *matches);
+
+/* Let programs read fields by the schemas of a job before; NULL without. Free it after the matcher. */
+struct tr_etw_reader *read_fields(struct tr_etw_matcher *matcher);
 
 void job_walk(struct input *in, FILE *out);
 void job_case(struct input *in, FILE *out);

@@ -127,6 +127,7 @@ void job_live(struct input *in, FILE *out)
     struct tr_run run = {.random = LIVE_SEED, .print_buffer = buffer, .print_capacity = PRINT_BYTES};
     struct tr_etw_live_options options = {.clock = 1};
     struct tr_etw_matcher *matcher;
+    struct tr_etw_reader *reader;
     struct input groups;
     struct tr_etl_facts facts;
     struct scene scene;
@@ -139,6 +140,7 @@ void job_live(struct input *in, FILE *out)
     scene_read(in, &scene);
     groups = *in;
     matcher = read_matcher(in, &scene, &matches);
+    reader = read_fields(matcher);
     options.cpus = in_u32(in);
     player.frequency = options.frequency = (int64_t)in_u64(in);
     options.ticks = (int64_t)in_u64(in);
@@ -154,5 +156,7 @@ void job_live(struct input *in, FILE *out)
     close_recording(etl, fd);
     tr_etw_live_free(player.live);
     tr_etw_matcher_free(matcher);
+    if (reader)
+        tr_etw_reader_free(reader);
     scene_free(&scene);
 }

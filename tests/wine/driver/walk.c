@@ -184,6 +184,7 @@ void job_walk(struct input *in, FILE *out)
     struct tr_etl_facts facts;
     struct scene scene;
     struct tr_etw_matcher *matcher;
+    struct tr_etw_reader *reader;
     struct tr_ticks *ticks;
     struct tr_etl *etl;
     uint32_t matches, groups;
@@ -192,6 +193,7 @@ void job_walk(struct input *in, FILE *out)
     etl = open_recording(in, out, &facts, &fd);
     scene_read(in, &scene);
     matcher = read_matcher(in, &scene, &matches);
+    reader = read_fields(matcher);
     ticks = read_ticks(in, &scene, clock_offset(&facts), &groups);
     need(tr_etl_set_matcher(etl, matcher) == 0, "the names are refused");
     if (ticks)
@@ -202,6 +204,8 @@ void job_walk(struct input *in, FILE *out)
     print_walk(out, etl, &run);
     close_recording(etl, fd);
     tr_etw_matcher_free(matcher);
+    if (reader)
+        tr_etw_reader_free(reader);
     if (ticks)
         tr_ticks_free(ticks);
     scene_free(&scene);
