@@ -210,8 +210,9 @@ def test_what_is_no_capture_is_refused(tmp_path: Path) -> None:
         PacketSource(tmp_path)
     with pytest.raises(SourceError, match="cannot be read"):
         PacketSource(tmp_path / "none.pcap")
-    assert not is_capture(path)
-    assert not is_capture(tmp_path / "none.pcap")
+    assert is_capture(path), "what is called one is refused as one"
+    assert not is_capture(path.rename(tmp_path / "a.bin"))
+    assert not is_capture(tmp_path / "none.bin")
 
 
 def test_replay_runs_an_object_over_a_capture(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from tracerd.errors import ConfigError, NotSupported, SourceError
 from tracerd.linux.cpus import cpu_slots
 from tracerd.sources.base import EventSource
-from tracerd.sources.captures import is_capture
+from tracerd.sources.captures import SUFFIXES, is_capture
 from tracerd.sources.etl import EtlSource
 from tracerd.sources.etl_names import split_file
 from tracerd.sources.etw.api import NEEDS_WINDOWS, on_windows
@@ -221,7 +221,7 @@ def _capture(name: AttachName) -> Path:
     Raises:
         NotSupported: it names an interface.
     """
-    if not name.rest.lower().endswith((".pcap", ".pcapng", ".cap")):
+    if not name.rest.lower().endswith(SUFFIXES):
         cause = "packets of live interfaces are not part of this version; capture them first: tcpdump -w FILE.pcap"
         raise NotSupported(f"attach to {name.text!r}", cause)
     return Path(name.rest)
