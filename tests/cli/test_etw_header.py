@@ -15,7 +15,8 @@ from tests.sources.etw_asking import colliding
 from tests.sources.test_manifest import WHOLE
 from tracerd.errors import ConfigError
 from tracerd.runtime.compiler import compile_source
-from tracerd.sources.demo import RUNNING, START_NS, STARTED
+from tracerd.sources.demo import KERNEL_PROCESS, RUNNING, START_NS, STARTED
+from tracerd.sources.etl_writer import EtlWriter
 from tracerd.sources.schema.c_header import c_header
 from tracerd.sources.schema.c_names import event_prefixes, provider_prefix
 from tracerd.sources.schema.catalog import load, shipped
@@ -93,6 +94,20 @@ def test_programs_read_fields_and_structs(engine: str, tmp_path: Path) -> None:
     for recording in (DEMO, again):
         rows = answer("replay", recording, probe, "--engine", engine)["tables"]["processes"]
         _check({row["key"]: row for row in rows})
+
+
+def test_fields_that_could_not_be_read_are_in_the_ledger_of_either_recording(tmp_path: Path) -> None:
+    """Once for each event, whatever was asked of it."""
+    path, again, probe = tmp_path / "odd.etl", tmp_path / "odd.trec", tmp_path / "fields.toml"
+    with EtlWriter(path) as writer:
+        writer.manifest_event(1_000_010, KERNEL_PROCESS, 1, b"\1\0", version=3)
+        writer.manifest_event(1_000_020, KERNEL_PROCESS, 1, bytes(80), version=200)
+    probe.write_text(PROBE.format(object=str(OBJECTS / "etw_fields.bpf.o")))
+    assert tracerd("record", "--from", str(path), "-o", str(again)).returncode == 0
+    for recording in (path, again):
+        ledger = answer("replay", recording, probe)["ledger"]
+        said = [row["via"] for row in ledger.values() if "via" in row]
+        assert said == ["fields not read of events: 1 without a schema, 1 shorter than their schema"]
 
 
 def _check(rows: dict[int, dict[str, Any]]) -> None:

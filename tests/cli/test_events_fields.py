@@ -89,6 +89,7 @@ def test_events_are_json_lines_where_no_terminal_is(recording: Path) -> None:
     [
         (["--provider", "microsoft-windows-kernel-process"], ["ProcessStart"] * 3 + [None]),
         (["--provider", "Microsoft-Windows-Kernel-Process:ProcessStart", "--limit", 2], ["ProcessStart"] * 2),
+        (["--provider", "kernel-process:ProcessStart", "--limit", 1], ["ProcessStart"]),
         (["--provider", str(OWN)], ["Beat"]),
         (["--provider", "own.source"], ["Beat"]),
         (["--provider", "Own.Source", "--provider", "Process"], ["Beat", "Start"]),
@@ -112,10 +113,27 @@ def test_a_manifest_brings_schemas(recording: Path, tmp_path: Path) -> None:
     assert (event["provider"], event["event"], event["fields"]) == ("My-Provider", "Event3", {})
 
 
+def test_what_is_wrong_with_a_recording_is_told_where_it_is_decoded(tmp_path: Path) -> None:
+    """On a screen, and of a file that is written: what is not in it was lost or overwritten."""
+    damaged = tmp_path / "damaged.etl"
+    with EtlWriter(damaged, buffer_size=1024, events_lost=7) as writer:
+        for tick in range(40):
+            writer.manifest_event(1_000_010 + tick, MINE, 3, b"")
+    data = bytearray(damaged.read_bytes())
+    data[2048 + 0x48 : 2048 + 0x98] = bytes(0x50)
+    damaged.write_bytes(data)
+    damage = "damaged buffers: 1 whose events break off before its end"
+    for done in (run(damaged, "--fields"), run(damaged, "-o", tmp_path / "out.jsonl")):
+        assert done.stderr.endswith(f"7 lost by the recorder; {damage}\n")
+    assert damage in run(damaged).stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [
         (["--provider", "Own.Sauce"], 2, "unknown provider 'Own.Sauce'"),
+        (["--provider", "Own.Sauce:Beat"], 2, "no provider 'Own.Sauce' is known; one that is named by its own events"),
+        (["--provider", "Kernel-Process:Nix"], 2, "unknown event 'Nix'"),
         (["--count", "--pid", 1], 2, "--count: counts every event"),
         (["-o", "x.xml"], 2, "x.xml: its end says how it is written: .jsonl, .csv, .parquet, .arrow"),
         (["-o", "/nowhere/x.csv"], 2, "/nowhere/x.csv: cannot be made: No such file or directory"),

@@ -81,6 +81,7 @@ def test_a_cut_by_time_process_and_event(tmp_path: Path) -> None:
         (("record", "--from", str(DEMO), "--since", "noon", "-o", "{new}"), 2, "neither an offset"),
         (("replay", str(DEMO), "etw_processes", "--speed", "1"), 4, "only a .trec is paced"),
         (("replay", str(DEMO), "etw_processes", "--speed", "fast"), 2, "neither max nor a number"),
+        (("record", "syscalls", "--profile", "dns", "-o", "{new}"), 4, "it chooses live events of Windows"),
         (("record", "etw", "-o", "{new}"), 2, "which providers? say --profile"),
         (("record", "etw", "--profile", "dns", "-o", "{new}"), 4, "live ETW sessions need Windows; replay a recording"),
         (("etw", "schema", "My-Provider", "-o", "{new}"), 4, "live ETW sessions need Windows"),

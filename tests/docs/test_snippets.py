@@ -17,7 +17,7 @@ from tests.docs.blocks import Block, blocks_of, matches
 from tests.sources.live import need_live_events
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/first-probe.md", "docs/coming-from.md")
+PAGES = ("README.md", "docs/first-probe.md", "docs/first-etw-probe.md", "docs/coming-from.md")
 FILES = {
     "machine.etl": "probes/etw_processes/demo.etl",
     "program.bpf.o": "probes/syscalls/syscalls.bpf.o",

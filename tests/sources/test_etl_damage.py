@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from uuid import UUID
 
@@ -14,6 +14,7 @@ import pytest
 from tests.sources.etl_support import ALL, SAMPLES, Recorder, buffer_offsets, drain, needs_samples, walk
 from tests.sources.test_etl_walk import START_TICKS, WIDE, write
 from tracerd.errors import SourceError
+from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.etl import EtlSource, EventCounts
 from tracerd.sources.etl_writer import EtlWriter
@@ -254,3 +255,67 @@ def test_mutated_real_recordings_never_crash_the_walk(tmp_path: Path) -> None:
         for _ in range(60):
             path.write_bytes(mutate(data, random_))
             survive(path)
+
+
+MODE_AT, CIRCULAR = 0x68 + 32, 0x2           # LogFileMode, in the header event's TRACE_LOGFILE_HEADER
+
+
+@pytest.mark.parametrize("filler", [b"\0", b"\xff"])
+@pytest.mark.parametrize(("begin", "size"), [(0x48, 100), (0x48, 400), (0x48 + 96, 200)])
+def test_bytes_that_were_overwritten_are_damage_and_no_end(
+    tmp_path: Path, filler: bytes, begin: int, size: int
+) -> None:
+    """Zeros and 0xFF mean "no more events" only behind what the buffer's header calls valid; the ledger says so too."""
+    path = tmp_path / "a.etl"
+    data = bytearray(sound(path))
+    before, at = count(path), 2 * BUFFER
+    data[at + begin : at + begin + size] = filler * size
+    path.write_bytes(data)
+    counts = count(path)
+    assert counts.events < before.events
+    assert (counts.bad_buffers, counts.damage["events"]) == (1, 1)
+    rest = ledgers(path)[f"etl:{path}"]
+    assert (rest.dropped_in_ring, rest.via) == (1, "damaged buffers: 1 whose events break off before its end")
+
+
+@pytest.mark.parametrize("filler", [0, 0xFF])
+def test_filler_in_a_buffer_that_is_called_valid_as_a_whole_is_its_end(tmp_path: Path, filler: int) -> None:
+    """Some writers do not tell where events end; what is not filler all the way is damage there too."""
+    path = tmp_path / "a.etl"
+    data = bytearray(sound(path))
+    before, at = count(path), 2 * BUFFER
+    end = struct.unpack_from("<I", data, at + 0x30)[0]
+    for offset in (0x04, 0x08, 0x30):
+        struct.pack_into("<I", data, at + offset, BUFFER)
+    data[at + end : at + BUFFER] = bytes([filler]) * (BUFFER - end)
+    path.write_bytes(data)
+    assert (count(path).events, count(path).bad_buffers) == (before.events, 0)
+    data[at + BUFFER - 1] ^= 1
+    path.write_bytes(data)
+    assert (count(path).events, count(path).bad_buffers) == (before.events, 1)
+
+
+def test_buffers_that_the_header_counts_and_that_are_not_there_are_told(tmp_path: Path) -> None:
+    """But not of a circular file, which keeps the last ones, nor of a session that did not end well."""
+    path = tmp_path / "a.etl"
+    data = bytearray(sound(path))
+    path.write_bytes(data[: 2 * BUFFER] + data[4 * BUFFER :])
+    assert count(path).missing_buffers == 2
+    assert ledgers(path)[f"etl:{path}"].via == "missing buffers: 2 that its header counts"
+    for offset, value in ((MODE_AT, CIRCULAR), (0x68 + 16, 0)):      # the mode; EndTime
+        other = data.copy()
+        struct.pack_into("<I" if value else "<Q", other, offset, value)
+        path.write_bytes(other[: 2 * BUFFER] + other[4 * BUFFER :])
+        assert count(path).missing_buffers == 0
+
+
+def ledgers(path: Path) -> Mapping[str, Ledger]:
+    """Return the ledgers of a walk for events that there are not."""
+    recorder, source = Recorder(), EtlSource(path)
+    try:
+        source.open([LinkRequest(f"etw:{UUID(int=1)}", recorder.program, 96)])
+        drain(source)
+        return source.statistics()
+    finally:
+        source.close()
+        recorder.free()

@@ -21,6 +21,7 @@ PROCESS_CLASS = UUID("3d6fa8d0-fe05-11d0-9dda-00c04fd7ba7c")
         ("microsoft-windows-kernel-process:processstop", EtwMatch(KERNEL_PROCESS, None, 2)),
         ("22fb2cd6-0e7b-422b-a0c7-2fad1fd0e716:ProcessStart", EtwMatch(KERNEL_PROCESS, None, 1)),
         ("{00000000-0000-0000-0000-000000000001}:65535", EtwMatch(UUID(int=1), None, 65535)),
+        ("Kernel-Process:ProcessStart", EtwMatch(KERNEL_PROCESS, None, 1)),
         ("Process:DCEnd", EtwMatch(PROCESS_CLASS, 3, 4)),
         ("{3d6fa8d0-fe05-11d0-9dda-00c04fd7ba7c}:39", EtwMatch(PROCESS_CLASS, 3, 39)),
     ],

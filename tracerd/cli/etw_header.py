@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import itertools
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -72,9 +71,7 @@ def find_provider(catalog: Catalog, name: str) -> Provider:
     guid = None
     with suppress(ValueError):
         guid = UUID(name)
-    spelled = (name, f"Microsoft-Windows-{name}", f"Microsoft-{name}")
-    known = [catalog.by_guid(guid)] if guid is not None else [catalog.by_name(each) for each in spelled]
-    found = next(itertools.chain.from_iterable(known), None)
+    found = next(catalog.by_guid(guid) if guid is not None else catalog.by_name(name), None)
     if found is not None:
         return found
     folded = {each.lower(): head.name for head in catalog.heads() for each in (head.name, head.name.rpartition("-")[2])}

@@ -12,7 +12,7 @@ from tracerd.cli import events_fields, events_trec
 from tracerd.cli.options import manifest_option
 from tracerd.cli.output import json_option, print_json, text_console
 from tracerd.errors import ConfigError, NotSupported
-from tracerd.sources.etl import EtlFacts, EtlSource, EventCounts, describe_damage
+from tracerd.sources.etl import EtlFacts, EtlSource, EventCounts, describe_condition
 from tracerd.sources.etl_decoding import Selection
 from tracerd.sources.etl_names import provider_name
 from tracerd.sources.schema.profiles import PROFILES
@@ -97,8 +97,8 @@ def _print(name: str, facts: EtlFacts, counts: EventCounts) -> None:
         f"{count(counts.events)} events in {count(counts.buffers)} buffers, {counts.bad_buffers} bad, "
         f"{count(counts.lost)} events lost by the recorder"
     )
-    if counts.bad_buffers:
-        console.print(describe_damage(counts.damage), style="bold red")
+    if condition := describe_condition(counts.damage, counts.missing_buffers):
+        console.print(condition, style="bold red")
     grid = Table(box=None, pad_edge=False, header_style="bold")
     grid.add_column("events", justify="right")
     grid.add_column("provider or hook")

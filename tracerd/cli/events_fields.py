@@ -95,4 +95,8 @@ def summary(decoding: EtlDecoding) -> str:
         parts.append(f"{count(counts.lost)} lost: no memory for their text")
     if refused := decoding.refused_descriptions:
         parts.append(f"{count(refused)} descriptions of events in the recording are of no use: senseless or too many")
+    if decoding.lost:
+        parts.append(f"{count(decoding.lost)} lost by the recorder")
+    if decoding.condition:
+        parts.append(decoding.condition)
     return "; ".join(parts)

@@ -8,7 +8,9 @@ from collections.abc import Callable
 import click
 
 from tracerd.cli.params import FiniteRange
+from tracerd.errors import NotSupported
 from tracerd.sources.choose import LiveOptions
+from tracerd.sources.etw.api import NEEDS_WINDOWS, on_windows
 from tracerd.sources.etw.source import EtwOptions
 from tracerd.sources.perf import PerfOptions
 from tracerd.sources.schema.profiles import PROFILES
@@ -41,6 +43,8 @@ def live_options(command: Callable[..., None]) -> Callable[..., None]:
         *arguments: object, pages: int, include_self: bool, every: float, poll: bool, profile: str | None,
         **others: object,
     ) -> None:
+        if profile is not None and not on_windows():
+            raise NotSupported(f"--profile {profile}", f"it chooses live events of Windows: {NEEDS_WINDOWS}")
         perf = PerfOptions(pages=pages, include_self=include_self)
         etw = EtwOptions(profile=profile, include_self=include_self)
         live = LiveOptions(perf, SystemOptions(interval_ns=int(every * 1e9)), poll, etw)

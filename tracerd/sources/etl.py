@@ -20,6 +20,7 @@ from tracerd.errors import RunError, SourceError
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, ledger
+from tracerd.sources.captures import is_capture
 from tracerd.sources.etw_matcher import EtwMatcher
 from tracerd.sources.names import parse_attach
 from tracerd.sources.schema.catalog import Catalog
@@ -30,12 +31,13 @@ DAMAGE = {
     "headers": "skipped, the header makes no sense",
     "torn": "cut off by the end of the file",
     "packed": "ending in compressed bytes that make no sense",
-    "events": "ending in an event that makes no sense",
+    "events": "whose events break off before its end",
     "gone": "cannot be read",
 }
 """What can be wrong with a buffer: the fields of the native `struct tr_etl_damage`, in words."""
 
 _CLOCKS = {1: "qpc", 2: "system", 3: "cycles"}
+_CIRCULAR = 0x2                               # EVENT_TRACE_FILE_MODE_CIRCULAR
 _ROWS = 73728                                 # every hook and as many providers as the core keeps apart
 _SEED = 0x7472616365726400                    # of get_prandom_u32: replays give the same numbers
 
@@ -65,6 +67,14 @@ class EtlFacts:
     torn_bytes: int              # of a last buffer that was cut off
     events_lost: int
     buffers_lost: int
+    circular: bool               # later buffers were written over earlier ones
+
+    @property
+    def missing_buffers(self) -> int:
+        """Buffers that its header says were written and that are not in it. Only a session that ended well has counted
+        them, and a circular file keeps the last ones."""
+        counted = self.end_ns and not self.circular
+        return max(self.buffers_written - self.buffers, 0) if counted else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,7 @@ class EventCounts:
     by_header: Mapping[str, int]
     by_provider: Mapping[str, int]
     damage: Mapping[str, int]    # the bad buffers by what is wrong with them: DAMAGE names them
+    missing_buffers: int         # that its header counts and that are not in it
 
     def to_json(self) -> dict[str, object]:
         """Return the shape of `events --count --json`."""
@@ -89,6 +100,7 @@ class EventCounts:
             "by_header": dict(self.by_header),
             "by_provider": dict(self.by_provider),
             "damage": dict(self.damage),
+            "missing_buffers": self.missing_buffers,
         }
 
 
@@ -155,6 +167,7 @@ class EtlSource:
             torn_bytes=f.torn_bytes,
             events_lost=f.events_lost,
             buffers_lost=f.buffers_lost,
+            circular=bool(f.mode & _CIRCULAR),
         )
 
     def count(self) -> EventCounts:
@@ -176,6 +189,7 @@ class EtlSource:
             by_header={str(kind): n for kind, n in enumerate(counts.by_header) if n},
             by_provider=dict(sorted(providers.items(), key=lambda item: (-item[1], item[0]))),
             damage=damage,
+            missing_buffers=self.facts().missing_buffers,
         )
 
     def open(self, links: list[LinkRequest]) -> None:
@@ -215,7 +229,7 @@ class EtlSource:
 
         The file's row holds what the recorder says it lost, one drop for every damaged or skipped buffer, and as
         filtered the events without a program, so the rows add up to all that was recorded. `via` says what is wrong
-        with the damaged buffers.
+        with the file, and of how many events programs could not read the fields that they asked for.
         """
         raw: Any = ffi.new("struct tr_ledger *")
         ledgers = {**self._matcher.statistics()} if self._matcher else {}
@@ -225,7 +239,7 @@ class EtlSource:
         whole = f"etl:{self.path}"
         row = ledgers[whole] + ledger(raw) if whole in ledgers else ledger(raw)
         unread = self._matcher.unread() if self._matcher else ""
-        ledgers[whole] = replace(row, via="; ".join(filter(None, (describe_damage(self.damage()), unread))))
+        ledgers[whole] = replace(row, via="; ".join(filter(None, (self.condition(), unread))))
         return ledgers
 
     def damage(self) -> Mapping[str, int]:
@@ -233,6 +247,10 @@ class EtlSource:
         raw: Any = ffi.new("struct tr_etl_damage *")
         lib.tr_etl_damage(self._live(), raw)
         return _damage(raw)
+
+    def condition(self) -> str:
+        """Say what is wrong with the recording, as far as the walk has come; "" if nothing is."""
+        return describe_condition(self.damage(), self.facts().missing_buffers)
 
     @property
     def disorder(self) -> int:
@@ -279,13 +297,18 @@ def _refusal(path: Path, facts: Any) -> SourceError:
         return SourceError(str(path), "has more than 4,194,304 buffers")
     if facts.error == lib.TR_ETL_NO_MEMORY:
         return SourceError(str(path), "no memory for its index")
+    if is_capture(path):
+        return SourceError(str(path), "is a capture of packets, not an ETW recording: tracerd replay FILE PROBE")
     return SourceError(str(path), "is not an ETW recording: it does not start with a trace header event")
 
 
-def describe_damage(damage: Mapping[str, int]) -> str:
-    """Say what is wrong with the buffers that are not whole; "" if all are."""
+def describe_condition(damage: Mapping[str, int], missing: int) -> str:
+    """Say what is wrong with buffers that are not whole, and how many are not there; "" if all are."""
     found = [f"{number:,} {DAMAGE[cause]}" for cause, number in damage.items() if number]
-    return f"damaged buffers: {', '.join(found)}" if found else ""
+    said = [f"damaged buffers: {', '.join(found)}"] if found else []
+    if missing:
+        said.append(f"missing buffers: {missing:,} that its header counts")
+    return "; ".join(said)
 
 
 def _damage(raw: Any) -> dict[str, int]:

@@ -51,6 +51,8 @@ class EtlDecoding:
         self.selection = selection
         self._schemas = EtwSchemas()
         self._decoder: EtwDecoder | None = None
+        self.condition = ""                  # what is wrong with the recording, as far as the last walk came
+        self.lost = 0                        # events that its recorder lost
         try:
             self._described = read_descriptions(path)
             catalog = catalog.with_described(self._described.providers)
@@ -84,6 +86,7 @@ class EtlDecoding:
             if piece := decoder.take():
                 yield piece
         finally:
+            self.condition, self.lost = source.condition(), source.facts().events_lost
             source.close()
 
     def check_names(self) -> None:
@@ -185,7 +188,8 @@ def _narrowed(rules: Iterable[Rule], wanted: Rule) -> Iterator[Rule]:
 def _wanted(name: str, catalog: Catalog, present: _Present) -> Rule:
     """Return what a provider's name means.
 
-    One that nobody knows may be the name of which a GUID here was made, or what a provider calls itself in its events.
+    One that nobody knows may be the name of which a GUID here was made, or what a provider calls itself in its events:
+    those have no numbers that a name could stand for.
     """
     plain, _, event = name.partition(":")
     for provider in (*catalog.added, *catalog.described):
@@ -200,9 +204,20 @@ def _wanted(name: str, catalog: Catalog, present: _Present) -> Rule:
     except ConfigError:
         if guid_of_name(plain) in present.all:
             return Rule(parse_etw(f"{guid_of_name(plain)}:{event}"))
+        if event and not _is_known(plain):
+            why = f"no provider {plain!r} is known; one that is named by its own events is chosen without ':{event}'"
+            raise ConfigError(name, why) from None
         if event or not 0 < len(plain.encode()) <= _NAME_BYTES:
             raise
     return Rule(EtwMatch(), own_name=plain)
+
+
+def _is_known(provider: str) -> bool:
+    try:
+        parse_etw(provider)
+    except ConfigError:
+        return False
+    return True
 
 
 def guid_of_name(name: str) -> UUID:

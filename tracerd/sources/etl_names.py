@@ -1,6 +1,7 @@
 """What an attach name of ETW means: which provider or kernel group, which event. Pure.
 
-    etw:PROVIDER[:EVENT]              a manifest provider by name or GUID, an event by name or id
+    etw:PROVIDER[:EVENT]              a manifest provider by name or GUID, an event by name or id; "Microsoft-Windows-"
+                                      may be left out
     etw-kernel:GROUP[:EVENT]          a kernel group by name, an event by name or opcode
     etl:FILE[:PROVIDER[:EVENT]]       the same of a recording; PROVIDER may also be a kernel group's name
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from tracerd.errors import ConfigError
-from tracerd.sources.schema.catalog import load, shipped
+from tracerd.sources.schema.catalog import load, shipped, spellings
 from tracerd.sources.schema.etw_names import KERNEL_GROUPS, PROVIDERS, KernelGroup, Provider
 
 _GUID = re.compile(r"\{?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?")
@@ -106,11 +107,15 @@ def _provider_of(name: str, whole: str) -> Provider | KernelGroup | None:
     if guid is not None:
         known = _PROVIDER_BY_GUID.get(guid) or _GROUP_BY_GUID.get(guid) or _shipped(guid=guid)
     else:
-        known = _PROVIDER_BY_NAME.get(name.lower()) or _GROUP_BY_NAME.get(name.lower()) or _shipped(name=name)
+        known = next((row for each in spellings(name) if (row := _named(each))), None)
     if known is None and guid is None:
         names = [*_NAMES, *(head.name for head in shipped().values())]
         raise ConfigError(whole, _unknown("provider", name, names) + " (any provider can be named by its GUID)")
     return _with_shipped(known) if known else None
+
+
+def _named(name: str) -> Provider | KernelGroup | None:
+    return _PROVIDER_BY_NAME.get(name) or _GROUP_BY_NAME.get(name) or _shipped(name=name)
 
 
 def _shipped(*, name: str = "", guid: UUID | None = None) -> Provider | None:

@@ -48,8 +48,9 @@ static void add(struct tally *tally, struct tr_etl_counts *counts, const struct 
         tally->hooks[event->hook]++;
 }
 
-/* Returns false if the events end in a senseless one. */
-static bool count_buffer(struct tally *tally, struct tr_etl_counts *counts, const uint8_t *data, uint32_t end)
+/* Returns false if the events end in a senseless one, or too early. */
+static bool count_buffer(const struct tr_etl *etl, struct tally *tally, struct tr_etl_counts *counts,
+                         const uint8_t *data, uint32_t end)
 {
     uint32_t at = TR_ETL_BUFFER_HEADER;
     struct tr_etl_event event;
@@ -58,7 +59,7 @@ static bool count_buffer(struct tally *tally, struct tr_etl_counts *counts, cons
         enum tr_etl_step step = tr_etl_decode(data + at, end - at, &event);
 
         if (step == TR_ETL_END || step == TR_ETL_DAMAGED)
-            return step == TR_ETL_END;
+            return step == TR_ETL_END && tr_etl_may_end(etl, data, at, end);
         if (step == TR_ETL_EVENT)
             add(tally, counts, &event);
         at += (event.size + 7) & ~7u;
@@ -114,7 +115,7 @@ int64_t tr_etl_count(struct tr_etl *etl, struct tr_etl_counts *counts, struct tr
             bool cut;
             uint32_t end = tr_etl_load(etl, buffer, data, &counts->damage, &cut);
 
-            if (!count_buffer(tally, counts, data, end) && !cut)
+            if (!count_buffer(etl, tally, counts, data, end) && !cut)
                 counts->damage.events++;
         }
         used = fill_rows(tally, counts, rows, capacity);

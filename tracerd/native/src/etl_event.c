@@ -171,6 +171,15 @@ static enum tr_etl_step decode_message(const uint8_t *at, uint32_t room, struct 
     return finish(at, decode_message_fields(at, event), event);
 }
 
+bool tr_etl_may_end(const struct tr_etl *etl, const uint8_t *data, uint32_t at, uint32_t end)
+{
+    uint32_t left = end - at;
+
+    if (left < 8)
+        return true;
+    return end >= etl->facts.buffer_size && memcmp(data + at, data + at + 1, left - 1) == 0;
+}
+
 enum tr_etl_step tr_etl_decode(const uint8_t *at, uint32_t room, struct tr_etl_event *event)
 {
     uint32_t marker, header;

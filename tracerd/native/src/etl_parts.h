@@ -139,6 +139,10 @@ bool tr_etl_compressed(const struct tr_etl_facts *facts);
 
 bool tr_etl_blank(const uint8_t *at, uint32_t size);
 
+/* Whether a buffer's events may end at `at`, where no event follows (END): at its valid end, or before nothing but filler
+   in a buffer whose header calls all of it valid. Elsewhere bytes that held events were overwritten. */
+bool tr_etl_may_end(const struct tr_etl *etl, const uint8_t *data, uint32_t at, uint32_t end);
+
 /* Read a buffer's header. Returns whether it makes sense. */
 bool tr_etl_read_header(const uint8_t *at, struct tr_etl_header *header);
 

@@ -25,7 +25,7 @@ static bool next_in_buffer(struct tr_etl *etl, struct tr_etl_lane *lane)
     while (lane->at < lane->end) {
         enum tr_etl_step step = tr_etl_decode(lane->data + lane->at, lane->end - lane->at, &lane->event);
 
-        if (step == TR_ETL_DAMAGED)
+        if (step == TR_ETL_DAMAGED || (step == TR_ETL_END && !tr_etl_may_end(etl, lane->data, lane->at, lane->end)))
             etl->damage.events += !lane->cut;
         if (step == TR_ETL_DAMAGED || step == TR_ETL_END)
             break;

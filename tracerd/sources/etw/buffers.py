@@ -52,12 +52,12 @@ class Losses:
         return self.real_time_buffers + self.log_buffers
 
 
-def session_ledger(lost: Losses, rest: Ledger, unknown: str) -> Ledger:
-    """Return the ledger of a session. `rest`: what else is charged to it; `unknown`: why Windows does not tell."""
+def session_ledger(lost: Losses, rest: Ledger, *said: str) -> Ledger:
+    """Return the ledger of a session. `rest`: what else is charged to it; `said`: what else there is to say of it."""
     lossy = Ledger(lost.events + lost.buffers, 0, lost_in_session=lost.events, dropped_in_ring=lost.buffers)
     buffers = (
         f"buffers lost: {lost.real_time_buffers:,} that could not be handed over in time, {lost.log_buffers:,} that"
         " could not be written; Windows does not say how many events were in them"
     )
-    via = [each for each in (buffers if lost.buffers else "", unknown) if each]
+    via = [each for each in (buffers if lost.buffers else "", *said) if each]
     return replace(lossy + rest, via="; ".join(via))

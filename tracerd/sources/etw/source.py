@@ -210,10 +210,10 @@ class EtwSource:
         counts = self._counts()
         unmatched, failed = int(counts.unmatched), int(counts.failed)
         rest = Ledger(unmatched + failed, 0, filtered=unmatched, failed=failed)
-        unknown = self._open_sessions.unknown()
+        unknown, unread = self._open_sessions.unknown(), self._open_matcher.unread()
         for name, lost in self._open_sessions.losses().items():
-            ledgers[_SESSION + name] = session_ledger(lost, rest, unknown.get(name, ""))
-            rest = Ledger(0, 0)
+            ledgers[_SESSION + name] = session_ledger(lost, rest, unknown.get(name, ""), unread)
+            rest, unread = Ledger(0, 0), ""
         return ledgers
 
     def close(self) -> None:

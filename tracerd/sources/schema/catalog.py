@@ -49,6 +49,12 @@ def read_schemas(manifests: Sequence[Path]) -> list[Provider]:
     return found
 
 
+def spellings(name: str) -> tuple[str, ...]:
+    """Return what a provider may be meant by: its name, or the name without what all of Microsoft's begin with."""
+    folded = name.lower()
+    return (folded, f"microsoft-windows-{folded}", f"microsoft-{folded}")
+
+
 class Catalog:
     """All schemas that may be looked up: what the user added, then what is shipped, then what a recording describes;
     `more`, where there is one, is asked for providers that none of them has.
@@ -90,7 +96,11 @@ class Catalog:
         yield from (load(path) for path, head in shipped().items() if head.group == group)
 
     def by_name(self, name: str) -> Iterator[Provider]:
-        """Yield what is known of a provider or class; names are not case-sensitive."""
-        yield from (each for each in self.added if each.name.lower() == name.lower())
-        yield from (load(path) for path, head in shipped().items() if head.name.lower() == name.lower())
-        yield from (each for each in self.described if each.name.lower() == name.lower())
+        """Yield what is known of a provider or class by one of its spellings; names are not case-sensitive."""
+        for spelled in spellings(name):
+            known = [each for each in self.added if each.name.lower() == spelled]
+            known += [load(path) for path, head in shipped().items() if head.name.lower() == spelled]
+            known += [each for each in self.described if each.name.lower() == spelled]
+            if known:
+                yield from known
+                return

@@ -87,6 +87,10 @@ class Feed:
             ledgers.update(self._ticks.statistics())
         return ledgers
 
+    def unread(self) -> str:
+        """Say of how many ETW events programs could not read fields that they asked for, and why; "" if of none."""
+        return self._matcher.unread() if self._matcher is not None else ""
+
     def names(self) -> Mapping[int, str]:
         """Return the attach name that answers for each event that is not ETW's."""
         return {number: name for name, number in self._names.items()}

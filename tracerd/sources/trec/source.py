@@ -98,7 +98,8 @@ class TrecSource:
                 ledgers[name] = replace(ledgers[name] + _lost(lost), via=lost.via)
         for other in recorded.values():
             rest += _lost(other)
-        ledgers[f"trec:{self.path}"] = replace(rest, via=self._condition())
+        said = "; ".join(filter(None, (self._condition(), feed.unread())))
+        ledgers[f"trec:{self.path}"] = replace(rest, via=said)
         return ledgers
 
     def counts(self) -> dict[str, int]:
