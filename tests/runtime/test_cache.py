@@ -303,7 +303,7 @@ for turn in range(400):
         store.put(key, key * 500)
 counted = store.statistics()
 assert counted.damaged == 0 and counted.failed == 0, counted
-assert counted.evicted > 0 or not counted.stored, counted      # a late one finds all there is
+assert counted.evicted > 0 or counted.stored < 25, counted     # 25 of them are more than there is room for
 """
 
 

@@ -70,7 +70,7 @@ class Program:
             raise ConfigError(source, f"runs programs of type {wanted}; {self.name!r} is of type {have} (its section)")
         if self.verified.job.platform == WINDOWS.name or name.kind is AttachKind.PACKET:
             hook = self._hook(source)
-            return LinkRequest(source, hook.native, hook.need)
+            return LinkRequest(source, hook.native, hook.need, fields=hook.fields)
         return LinkRequest(
             source, self.executable.native, self.verified.certificate.context_bytes, fields=self._reads_fields()
         )

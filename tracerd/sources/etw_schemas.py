@@ -39,7 +39,8 @@ class EtwSchemas:
         self.name(provider.guid, provider.name, group=provider.group, is_class=provider.is_class)
         for event in provider.events.values():
             layout, _keep = native_layout(event, provider.maps)
-            for key in event_keys(provider, event):
+            for key in _keys(provider.guid, provider.group, is_class=provider.is_class):
+                key.number, key.version = event.number, event.version
                 error = lib.tr_etw_schemas_add(self.native, key, layout)
                 if error == -1:
                     raise RunError("schemas", "no memory for them")
@@ -59,14 +60,6 @@ def schema_key(provider: Provider, number: int, version: int) -> Any:
     key = _keys(provider.guid, None, is_class=provider.is_class)[0]
     key.number, key.version = number, version
     return key
-
-
-def event_keys(provider: Provider, event: Event) -> list[Any]:
-    """Return every key by which an event of a provider is looked up: by its GUID, and by its group if it has one."""
-    keys = _keys(provider.guid, provider.group, is_class=provider.is_class)
-    for key in keys:
-        key.number, key.version = event.number, event.version
-    return keys
 
 
 def _keys(guid: UUID, group: int | None, *, is_class: bool) -> list[Any]:

@@ -6,18 +6,16 @@ context that the target expects, and counts the verdict, which has no effect.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tracerd.errors import ConfigError, RunError
 from tracerd.native import ffi, lib
 from tracerd.snapshot import HookStatistics
-from tracerd.sources.etl_names import EtwMatch, parse_name
-from tracerd.sources.etw_schemas import EtwSchemas, event_keys
+from tracerd.sources.etl_names import parse_name
 from tracerd.sources.hook_feeds import FEEDS
 from tracerd.sources.names import AttachKind, parse_attach
-from tracerd.sources.schema.catalog import Catalog
-from tracerd.sources.schema.model import Event, Provider
+from tracerd.sources.schema.c_names import field_number
 
 EVENT_BYTES = 96
 """Context bytes that a hook reads of an ETW event, and below of a packet."""
@@ -46,11 +44,13 @@ PARTS = {
     lib.TR_PART_INTERFACE: ("MiniportIfIndex",),
     lib.TR_PART_MEDIUM: ("PacketType",),
 }
-"""Which fields of the shipped schemas a part of a context is made of."""
+"""Which fields of an event a part of a context is made of: the first name that the event has."""
 
 
 class Hook:
-    """One link's hook. `native` is the `struct tr_program *` to link, `need` the context bytes that it reads."""
+    """One link's hook. `native` is the `struct tr_program *` to link, `need` the context bytes that it reads, and
+    `fields` says whether it asks for fields of ETW events.
+    """
 
     def __init__(
         self, program_type: str, source: str, target: Any, verdicts: Mapping[int, str], *, linux: bool = False
@@ -63,7 +63,6 @@ class Hook:
         """
         self.source = source
         self._verdicts = verdicts
-        self._schemas: EtwSchemas | None = None
         self._hook: Any = None
         self.native: Any = lib.tr_program_new()
         try:
@@ -96,62 +95,45 @@ class Hook:
         if self.native is not None:
             lib.tr_program_free(self.native)
             self.native = None
-        if self._schemas is not None:
-            self._schemas.close()
 
     def _take_packets(self, program_type: str, kind: int, target: Any) -> None:
         if program_type not in ("xdp", "netevent_monitor"):
             raise ConfigError(self.source, _refusal(program_type))
-        self.need = PACKET_BYTES
-        self._make(kind, ffi.NULL, target)
+        self.need, self.fields = PACKET_BYTES, False
+        self._make(kind, 0, ffi.NULL, target)
         lib.tr_hook_link_packets(self._hook, self.native)
 
     def _take_events(self, program_type: str, target: Any) -> None:
-        shapes = list(_shapes(program_type, self.source))
-        if not shapes:
+        operation = _operation(program_type, self.source)
+        if operation is None:
             raise ConfigError(self.source, _refusal(program_type))
-        self.need = EVENT_BYTES
-        self._schemas = EtwSchemas()
-        self._make(KINDS[program_type], self._schemas.native, target)
-        for provider, event, operation in shapes:
-            self._schemas.add(provider)
-            for key in event_keys(provider, event):
-                if lib.tr_hook_add(self._hook, key, operation, _parts(event)) < 0:
-                    raise RunError(self.source, f"its event {event.name} version {event.version} cannot be taken apart")
+        self.need, self.fields = EVENT_BYTES, True
+        self._make(KINDS[program_type], operation, _field_numbers(), target)
         lib.tr_hook_link_events(self._hook, self.native)
 
-    def _make(self, kind: int, schemas: Any, target: Any) -> None:
-        self._hook = lib.tr_hook_new(kind, schemas, target)
+    def _make(self, kind: int, operation: int, fields: Any, target: Any) -> None:
+        self._hook = lib.tr_hook_new(kind, operation, fields, target)
         if self._hook == ffi.NULL or self.native == ffi.NULL:
             raise RunError(self.source, "no memory for its hook")
 
 
-def _shapes(program_type: str, source: str) -> Iterator[tuple[Provider, Event, int]]:
-    """Yield every version of the event that an attach name means, if it feeds programs of the type."""
+def _operation(program_type: str, source: str) -> int | None:
+    """Return what the event of an attach name means to programs of the type; None if it does not feed them."""
     wanted = parse_name(source)
     for feed in FEEDS[program_type]:
         for name, operation in feed.operations.items():
-            if not _is(wanted, parse_name(f"{feed.prefix}:{feed.provider}:{name}")):
-                continue
-            for provider in Catalog().by_name(feed.provider):
-                yield from (
-                    (provider, event, operation) for event in provider.events.values() if event.number == wanted.event
-                )
+            fed = parse_name(f"{feed.prefix}:{feed.provider}:{name}")
+            if wanted.event is not None and (wanted.provider, wanted.event) == (fed.provider, fed.event):
+                return operation
+    return None
 
 
-def _is(wanted: EtwMatch, fed: EtwMatch) -> bool:
-    return wanted.event is not None and (wanted.provider, wanted.event) == (fed.provider, fed.event)
-
-
-def _parts(event: Event) -> list[int]:
-    """Return the index of each part's field; in such events no structs lie before them."""
-    names = [each.name for each in event.fields]
-    parts = [lib.TR_NO_PART] * lib.TR_PARTS
-    for part, known in PARTS.items():
-        for name in known:
-            if name in names:
-                parts[part] = names.index(name)
-    return parts
+def _field_numbers() -> Any:
+    numbers: Any = ffi.new("uint32_t[]", lib.TR_PARTS * lib.TR_PART_NAMES)
+    for part, names in PARTS.items():
+        for at, name in enumerate(names):
+            numbers[part * lib.TR_PART_NAMES + at] = field_number(name)
+    return numbers
 
 
 def _refusal(program_type: str) -> str:

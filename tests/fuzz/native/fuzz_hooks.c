@@ -3,7 +3,7 @@
    no byte is in two packets. */
 #include <stdlib.h>
 
-#include "etw_schema.h"
+#include "etw_reader.h"
 #include "hooks.h"
 #include "packets.h"
 
@@ -72,63 +72,75 @@ static uint64_t monitor(void *context, struct tr_run *run)
     return touch(md->data, md->data_end) % 3;
 }
 
-#define FIELD(kind, ...) {.type = kind, __VA_ARGS__}
+#define FIELD(at, kind, ...) {.type = kind, .name = at, .name_bytes = 1, __VA_ARGS__}     /* of NAMES */
 
 static const struct tr_etw_field PROCESS[] = {
-    FIELD(TR_ETW_POINTER), FIELD(TR_ETW_UINT32), FIELD(TR_ETW_UINT32), FIELD(TR_ETW_WBEM_SID),
-    FIELD(TR_ETW_ANSI, .length_kind = TR_ETW_ZERO), FIELD(TR_ETW_UTF16, .length_kind = TR_ETW_ZERO),
+    FIELD(0, TR_ETW_POINTER), FIELD(1, TR_ETW_UINT32), FIELD(2, TR_ETW_UINT32), FIELD(3, TR_ETW_WBEM_SID),
+    FIELD(4, TR_ETW_ANSI, .length_kind = TR_ETW_ZERO), FIELD(5, TR_ETW_UTF16, .length_kind = TR_ETW_ZERO),
 };
 static const struct tr_etw_field BIND[] = {
-    FIELD(TR_ETW_UINT32), FIELD(TR_ETW_BYTES, .length_kind = TR_ETW_FIELD, .length = 0), FIELD(TR_ETW_UINT32),
+    FIELD(0, TR_ETW_UINT32), FIELD(1, TR_ETW_BYTES, .length_kind = TR_ETW_FIELD, .length = 0), FIELD(2, TR_ETW_UINT32),
 };
 static const struct tr_etw_field FRAME[] = {
-    FIELD(TR_ETW_UINT32), FIELD(TR_ETW_UINT16), FIELD(TR_ETW_BYTES, .length_kind = TR_ETW_FIELD, .length = 1),
+    FIELD(0, TR_ETW_UINT32), FIELD(1, TR_ETW_UINT16), FIELD(2, TR_ETW_BYTES, .length_kind = TR_ETW_FIELD, .length = 1),
 };
+
+#define NAMES "abcdef"
+#define NO_PART 0xffffu
 
 static const struct {
     uint32_t kind, count;
     const struct tr_etw_field *fields;
     uint16_t parts[6];               /* of each field */
 } SHAPES[] = {
-    {TR_HOOK_PROCESS, 6, PROCESS, {TR_NO_PART, TR_PART_PID, TR_PART_PARENT, TR_PART_SID, TR_PART_IMAGE, TR_PART_COMMAND}},
-    {TR_HOOK_BIND, 3, BIND, {TR_NO_PART, TR_PART_ADDRESS, TR_PART_STATUS}},
-    {TR_HOOK_XDP, 3, FRAME, {TR_PART_INTERFACE, TR_NO_PART, TR_PART_FRAME}},
-    {TR_HOOK_NETEVENT, 3, FRAME, {TR_PART_INTERFACE, TR_NO_PART, TR_PART_FRAME}},
+    {TR_HOOK_PROCESS, 6, PROCESS, {NO_PART, TR_PART_PID, TR_PART_PARENT, TR_PART_SID, TR_PART_IMAGE, TR_PART_COMMAND}},
+    {TR_HOOK_BIND, 3, BIND, {NO_PART, TR_PART_ADDRESS, TR_PART_STATUS}},
+    {TR_HOOK_XDP, 3, FRAME, {TR_PART_INTERFACE, NO_PART, TR_PART_FRAME}},
+    {TR_HOOK_NETEVENT, 3, FRAME, {TR_PART_INTERFACE, NO_PART, TR_PART_FRAME}},
 };
+
+/* The number of a field whose name is one letter (FNV-1a). */
+static uint32_t number_of(char name)
+{
+    return ((2166136261u ^ (uint8_t)name) * 16777619u) | (uint32_t)TR_ETW_BY_NAME;
+}
 
 static void run_event(uint8_t choice, const uint8_t *data, size_t size)
 {
     uint32_t which = choice / 2 % 4;
     struct tr_etw_schema_key key = {.number = 1};
     struct tr_etw_layout layout = {
-        .fields = SHAPES[which].fields, .field_count = SHAPES[which].count, .texts = "", .labels = NULL
+        .fields = SHAPES[which].fields, .field_count = SHAPES[which].count, .texts = NAMES, .text_bytes = 6
     };
+    uint32_t fields[TR_PARTS * TR_PART_NAMES] = {0};
     struct tr_etw_schemas *schemas = tr_etw_schemas_new();
     struct tr_program *target = tr_program_new(), *linked = tr_program_new();
-    struct tr_hook *hook = tr_hook_new(SHAPES[which].kind, schemas, target);
+    struct tr_etw_reader *reader = tr_etw_reader_new(schemas);
+    struct tr_hook *hook;
     uint8_t *payload = malloc(size ? size : 1);
     struct tr_etw_context event = {
         .data = payload, .data_end = payload + size, .id = 1, .kind = TR_ETL_EVENT64, .hook = TR_ETW_NO_HOOK,
         .pointer_size = choice & 64 ? 4 : 8, .keyword = 0x40000000,
     };
-    struct tr_run run = {0};
-    uint16_t parts[TR_PARTS];
+    struct tr_run run = {.fields = reader};
 
-    memset(parts, 0xff, sizeof parts);
     for (uint16_t i = 0; i < SHAPES[which].count; i++)
-        if (SHAPES[which].parts[i] != TR_NO_PART)
-            parts[SHAPES[which].parts[i]] = i;
-    if (tr_etw_schemas_add(schemas, &key, &layout) || tr_hook_add(hook, &key, choice >> 7, parts))
+        if (SHAPES[which].parts[i] != NO_PART)
+            fields[SHAPES[which].parts[i] * TR_PART_NAMES] = number_of(NAMES[i]);
+    hook = tr_hook_new(SHAPES[which].kind, choice >> 7, fields, target);
+    if (!hook || !reader || tr_etw_schemas_add(schemas, &key, &layout))
         abort();
     tr_program_set_entry(target, SHAPES[which].kind == TR_HOOK_NETEVENT ? monitor : program, NULL);
     tr_hook_link_events(hook, linked);
     if (size)
         memcpy(payload, data, size);
+    tr_etw_reader_begin(reader, &event, NULL);
     tr_program_run(linked, &event, &run);
     free(payload);
     tr_hook_free(hook);
     tr_program_free(target);
     tr_program_free(linked);
+    tr_etw_reader_free(reader);
     tr_etw_schemas_free(schemas);
 }
 
@@ -137,7 +149,7 @@ static void run_capture(const uint8_t *data, size_t size)
     int32_t error, system;
     struct tr_capture *capture;
     struct tr_program *target = tr_program_new(), *linked = tr_program_new();
-    struct tr_hook *hook = tr_hook_new(TR_HOOK_NETEVENT, NULL, target);
+    struct tr_hook *hook = tr_hook_new(TR_HOOK_NETEVENT, 0, NULL, target);
     struct tr_link link = {.program = linked, .need = sizeof(struct tr_packet_context)};
     struct tr_ledger ledger;
     struct tr_run run = {0};

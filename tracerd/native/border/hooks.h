@@ -2,9 +2,6 @@
    events. A hook is a native program: it is linked to events like any other, makes a context of each, and runs its target
    on it. The verdict that the target returns is counted and has no effect. */
 
-struct tr_etw_schemas;
-struct tr_etw_schema_key;
-
 struct tr_process_md {
     const uint8_t *command_start;    /* UTF-16, below 64 KiB */
     const uint8_t *command_end;
@@ -84,7 +81,7 @@ struct tr_packet_context {
 #define TR_PART_INTERFACE 11
 #define TR_PART_MEDIUM 12
 #define TR_PARTS 13
-#define TR_NO_PART 0xffff
+#define TR_PART_NAMES 2              /* that a field may have */
 
 #define TR_HOOK_VERDICTS 16
 
@@ -94,19 +91,16 @@ struct tr_hook_counts {
     uint32_t used;
     uint64_t others;                 /* runs with verdicts beyond those */
     uint64_t passed;                 /* events that are none of this hook's: the target was not run */
-    uint64_t unknown;                /* events without a schema, or whose payload ends too early: failed in the ledger */
+    uint64_t unknown;                /* events whose fields could not be read: failed in the ledger */
 };
 
 struct tr_hook;
 
-/* `schemas` stay the caller's and may be NULL for packets; `target` is the program to run. NULL without memory. */
-struct tr_hook *tr_hook_new(uint32_t kind, const struct tr_etw_schemas *schemas, struct tr_program *target);
+/* `target` is the program to run, `operation` what an event means. `fields` has TR_PART_NAMES numbers for each TR_PART_*, by
+   which the event's reader finds it (tr_run.fields), 0 for none; it is copied, and may be NULL for packets. NULL without
+   memory. */
+struct tr_hook *tr_hook_new(uint32_t kind, uint32_t operation, const uint32_t *fields, struct tr_program *target);
 void tr_hook_free(struct tr_hook *hook);
-
-/* Make events of a schema the hook's: `parts` has the index of a field for each TR_PART_*, or TR_NO_PART. All fields up to
-   the highest lie outside of structs and arrays. Returns 0, or -1: too many, no such schema, or no such field. */
-int32_t tr_hook_add(struct tr_hook *hook, const struct tr_etw_schema_key *key, uint32_t operation,
-                    const uint16_t *parts);
 
 /* Make `program` the one to link: to ETW events (contexts struct tr_etw_context), or to packets. */
 void tr_hook_link_events(struct tr_hook *hook, struct tr_program *program);

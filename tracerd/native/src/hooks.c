@@ -1,7 +1,8 @@
-/* Hooks: which events are theirs, which fields they take of them, and the count of verdicts. */
+/* Hooks: which fields they take of an event, and the count of verdicts. */
 #include <stdlib.h>
 
 #include "hooks_parts.h"
+#include "error_numbers.h"
 
 /* One thread at a time runs a hook, others read its counts: words that never tear. */
 static void add(uint64_t *count)
@@ -9,68 +10,23 @@ static void add(uint64_t *count)
     __atomic_store_n(count, __atomic_load_n(count, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
 }
 
-struct tr_hook *tr_hook_new(uint32_t kind, const struct tr_etw_schemas *schemas, struct tr_program *target)
+struct tr_hook *tr_hook_new(uint32_t kind, uint32_t operation, const uint32_t *fields, struct tr_program *target)
 {
     struct tr_hook *hook = calloc(1, sizeof *hook);
 
     if (!hook)
         return NULL;
     hook->kind = kind;
-    hook->schemas = schemas;
+    hook->operation = operation;
     hook->target = target;
-    hook->shapes = calloc(TR_HOOK_SHAPES, sizeof *hook->shapes);
-    if (hook->shapes)
-        return hook;
-    free(hook);
-    return NULL;
+    if (fields)
+        memcpy(hook->fields, fields, sizeof hook->fields);
+    return hook;
 }
 
 void tr_hook_free(struct tr_hook *hook)
 {
-    if (!hook)
-        return;
-    free(hook->shapes);
     free(hook);
-}
-
-/* Parts are top-level values, and so is everything before them that is walked over: tr_etw_skip knows structs. */
-static int32_t take_parts(struct tr_hook_shape *shape, const uint16_t *parts)
-{
-    const struct tr_etw_layout *layout = &shape->schema->layout;
-
-    for (uint32_t i = 0; i < TR_ETW_MAX_FIELDS; i++)
-        shape->part_of[i] = TR_NO_PART;
-    for (uint32_t part = 0; part < TR_PARTS; part++) {
-        uint32_t field = parts[part];
-
-        if (field == TR_NO_PART)
-            continue;
-        if (field >= layout->field_count || layout->fields[field].depth ||
-            layout->fields[field].count_kind != TR_ETW_ONE || layout->fields[field].type == TR_ETW_STRUCT)
-            return -1;
-        shape->part_of[field] = (uint16_t)part;
-        if (field >= shape->fields)
-            shape->fields = field + 1;
-    }
-    return 0;
-}
-
-int32_t tr_hook_add(struct tr_hook *hook, const struct tr_etw_schema_key *key, uint32_t operation,
-                    const uint16_t *parts)
-{
-    struct tr_hook_shape *shape = &hook->shapes[hook->shape_count];
-    struct tr_etw_look look;
-
-    if (hook->shape_count == TR_HOOK_SHAPES || !hook->schemas)
-        return -1;
-    look = tr_etw_schemas_find(hook->schemas, key);
-    if (!look.schema)
-        return -1;
-    *shape = (struct tr_hook_shape){.schema = look.schema, .operation = operation};
-    if (take_parts(shape, parts) < 0)
-        return -1;
-    hook->shape_count++;
-    return 0;
 }
 
 uint64_t tr_part_number(const struct tr_hook_parts *parts, uint32_t part)
@@ -82,57 +38,48 @@ uint64_t tr_part_number(const struct tr_hook_parts *parts, uint32_t part)
     return number;
 }
 
-static const struct tr_hook_shape *shape_of(const struct tr_hook *hook, const struct tr_etw_context *event)
+/* Find a field by one of its names. Returns 0, or why it is not there: -TR_ENOENT where the event has none. */
+static int32_t find_part(struct tr_etw_reader *reader, const uint32_t *names, struct tr_etw_asked *asked,
+                         struct tr_etw_span *span)
 {
-    struct tr_etw_schema_key key = tr_etw_schema_key_of(event);
-    const struct tr_etw_schema *schema = tr_etw_schemas_find(hook->schemas, &key).schema;
+    int32_t error = -TR_ENOENT;
 
-    for (uint32_t i = 0; schema && i < hook->shape_count; i++)
-        if (hook->shapes[i].schema == schema)
-            return &hook->shapes[i];
-    return NULL;
+    for (uint32_t i = 0; i < TR_PART_NAMES && names[i] && error == -TR_ENOENT; i++)
+        error = tr_etw_ask(reader, names[i], asked);
+    if (!error && asked->field->count_kind != TR_ETW_ONE)
+        return -TR_EINVAL;
+    return error ? error : tr_etw_take(reader, asked, span);
 }
 
-static bool find_parts(const struct tr_hook_shape *shape, const struct tr_etw_context *event,
-                       struct tr_hook_parts *parts)
+static bool find_parts(const struct tr_hook *hook, struct tr_etw_reader *reader, struct tr_hook_parts *parts)
 {
-    const struct tr_etw_field *fields = shape->schema->layout.fields;
-    struct tr_etw_walk walk;
-    uint32_t at = 0;
-
-    parts->payload = event->data;
+    parts->payload = reader->context->data;
     parts->there = 0;
-    tr_etw_walk_event(&walk, shape->schema, event);
-    for (uint32_t i = 0; i < shape->fields; i += 1 + fields[i].members) {
-        uint32_t part = shape->part_of[i];
+    for (uint32_t part = 0; part < TR_PARTS; part++) {
+        struct tr_etw_asked asked;
+        int32_t error = find_part(reader, hook->fields[part], &asked, &parts->spans[part]);
 
-        if (part == TR_NO_PART) {
-            if (tr_etw_skip(&walk, i, &at))
-                return false;
-            continue;
-        }
-        if (tr_etw_value(&walk, i, at, &parts->spans[part]))
+        if (error && error != -TR_ENOENT)
             return false;
-        parts->types[part] = fields[i].type;
+        if (error)
+            continue;
+        parts->types[part] = asked.field->type;
         parts->there |= 1u << part;
-        at = parts->spans[part].end;
     }
-    return true;
+    return parts->there;
 }
 
 static uint64_t take_event(void *context, struct tr_run *run)
 {
     struct tr_hook *hook = run->program->image;
-    const struct tr_etw_context *event = context;
-    const struct tr_hook_shape *shape = shape_of(hook, event);
     struct tr_hook_parts parts;
 
-    if (!shape || !find_parts(shape, event, &parts)) {
+    if (!run->fields || !find_parts(hook, run->fields, &parts)) {
         add(&hook->counts.unknown);
         run->aborted = TR_ABORT_FAULT;
         return 0;
     }
-    tr_hook_event(hook, shape, &parts, event, run);
+    tr_hook_event(hook, &parts, context, run);
     return 0;
 }
 

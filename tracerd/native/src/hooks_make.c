@@ -57,8 +57,8 @@ static void take_command(const struct tr_hook_parts *parts, struct tr_process_md
     }
 }
 
-static void run_process(struct tr_hook *hook, uint32_t operation, const struct tr_hook_parts *parts,
-                        const struct tr_etw_context *event, struct tr_run *run)
+static void run_process(struct tr_hook *hook, const struct tr_hook_parts *parts, const struct tr_etw_context *event,
+                        struct tr_run *run)
 {
     struct tr_hook_event more = {0};
     struct tr_process_md md = {
@@ -67,10 +67,10 @@ static void run_process(struct tr_hook *hook, uint32_t operation, const struct t
         .process_id = tr_part_number(parts, TR_PART_PID),
         .parent_process_id = tr_part_number(parts, TR_PART_PARENT),
         .creation_time = tr_part_number(parts, TR_PART_CREATED),
-        .operation = operation,
+        .operation = hook->operation,
     };
 
-    if (operation == OPERATION_DELETE) {
+    if (hook->operation == OPERATION_DELETE) {
         md.exit_time = tr_part_there(parts, TR_PART_EXITED) ? tr_part_number(parts, TR_PART_EXITED)
                                                             : filetime(event->time_ns);
         md.process_exit_code = (uint32_t)tr_part_number(parts, TR_PART_EXIT_CODE);
@@ -82,7 +82,7 @@ static void run_process(struct tr_hook *hook, uint32_t operation, const struct t
         take_sid(parts, &md);
         take_command(parts, &md);
     }
-    if (tr_part_there(parts, TR_PART_IMAGE) && operation != OPERATION_DELETE) {
+    if (tr_part_there(parts, TR_PART_IMAGE) && hook->operation != OPERATION_DELETE) {
         more.image = tr_part_data(parts, TR_PART_IMAGE);
         more.image_bytes = tr_part_bytes(parts, TR_PART_IMAGE);
         more.image_is_wide = parts->types[TR_PART_IMAGE] == TR_ETW_UTF16;
@@ -93,15 +93,15 @@ static void run_process(struct tr_hook *hook, uint32_t operation, const struct t
 }
 
 /* The hook is one of IPv4: its context has no room for an address of IPv6. */
-static void run_bind(struct tr_hook *hook, uint32_t operation, const struct tr_hook_parts *parts,
-                     const struct tr_etw_context *event, struct tr_run *run)
+static void run_bind(struct tr_hook *hook, const struct tr_hook_parts *parts, const struct tr_etw_context *event,
+                     struct tr_run *run)
 {
     const uint8_t *address = tr_part_data(parts, TR_PART_ADDRESS);
     struct tr_bind_md md = {
         .app_id_start = nowhere(event),
         .app_id_end = nowhere(event),
         .socket_address_length = SOCKADDR_IN_BYTES,
-        .operation = operation,
+        .operation = hook->operation,
         .protocol = PROTOCOL_TCP,
     };
 
@@ -140,13 +140,13 @@ static bool is_frame(const struct tr_hook *hook, const struct tr_hook_parts *par
     return keyword & CAPTURE_START && !(keyword & CAPTURE_NOT_ETHERNET);
 }
 
-void tr_hook_event(struct tr_hook *hook, const struct tr_hook_shape *shape, const struct tr_hook_parts *parts,
-                   const struct tr_etw_context *event, struct tr_run *run)
+void tr_hook_event(struct tr_hook *hook, const struct tr_hook_parts *parts, const struct tr_etw_context *event,
+                   struct tr_run *run)
 {
     if (hook->kind == TR_HOOK_PROCESS)
-        run_process(hook, shape->operation, parts, event, run);
+        run_process(hook, parts, event, run);
     else if (hook->kind == TR_HOOK_BIND)
-        run_bind(hook, shape->operation, parts, event, run);
+        run_bind(hook, parts, event, run);
     else if (tr_part_there(parts, TR_PART_FRAME) && is_frame(hook, parts, event->keyword))
         run_frame(hook, tr_part_data(parts, TR_PART_FRAME), tr_part_bytes(parts, TR_PART_FRAME),
                   (uint32_t)tr_part_number(parts, TR_PART_INTERFACE), run);

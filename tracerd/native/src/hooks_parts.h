@@ -2,25 +2,14 @@
 #ifndef TR_HOOKS_PARTS_H
 #define TR_HOOKS_PARTS_H
 
-#include "etw_fields.h"
+#include "etw_reader.h"
 #include "hooks.h"
-
-#define TR_HOOK_SHAPES 32
-
-/* Events of one schema. */
-struct tr_hook_shape {
-    const struct tr_etw_schema *schema;
-    uint32_t operation;
-    uint32_t fields;                 /* to walk: up to the highest that is a part, and that one */
-    uint16_t part_of[TR_ETW_MAX_FIELDS];
-};
 
 struct tr_hook {
     uint32_t kind;
-    uint32_t shape_count;
-    const struct tr_etw_schemas *schemas;
+    uint32_t operation;
+    uint32_t fields[TR_PARTS][TR_PART_NAMES];
     struct tr_program *target;
-    struct tr_hook_shape *shapes;
     struct tr_hook_counts counts;
 };
 
@@ -51,8 +40,8 @@ static inline uint32_t tr_part_bytes(const struct tr_hook_parts *parts, uint32_t
 uint64_t tr_part_number(const struct tr_hook_parts *parts, uint32_t part);
 
 /* Make the context of an event and run the target on it, or count the event as passed. */
-void tr_hook_event(struct tr_hook *hook, const struct tr_hook_shape *shape, const struct tr_hook_parts *parts,
-                   const struct tr_etw_context *event, struct tr_run *run);
+void tr_hook_event(struct tr_hook *hook, const struct tr_hook_parts *parts, const struct tr_etw_context *event,
+                   struct tr_run *run);
 void tr_hook_packet(struct tr_hook *hook, const struct tr_packet_context *packet, struct tr_run *run);
 
 /* Run the target and count its verdict. */
