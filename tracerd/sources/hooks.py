@@ -29,22 +29,32 @@ KINDS = {
 }
 """Hooks by the program type of platform windows. Linux's xdp programs have one too, for packets."""
 
-PARTS = {
-    lib.TR_PART_PID: ("ProcessID", "ProcessId"),
-    lib.TR_PART_PARENT: ("ParentProcessID", "ParentId"),
-    lib.TR_PART_CREATED: ("CreateTime",),
-    lib.TR_PART_EXITED: ("ExitTime",),
-    lib.TR_PART_EXIT_CODE: ("ExitCode", "ExitStatus"),
-    lib.TR_PART_COMMAND: ("CommandLine",),
-    lib.TR_PART_IMAGE: ("ImageName", "ImageFileName"),
-    lib.TR_PART_SID: ("UserSID",),
-    lib.TR_PART_ADDRESS: ("LocalAddress", "SocketAddress"),
-    lib.TR_PART_STATUS: ("Status",),
+_FRAME = {
     lib.TR_PART_FRAME: ("Fragment", "Payload"),
     lib.TR_PART_INTERFACE: ("MiniportIfIndex",),
     lib.TR_PART_MEDIUM: ("PacketType",),
 }
-"""Which fields of an event a part of a context is made of: the first name that the event has."""
+
+PARTS = {
+    "process": {
+        lib.TR_PART_PID: ("ProcessID", "ProcessId"),
+        lib.TR_PART_PARENT: ("ParentProcessID", "ParentId"),
+        lib.TR_PART_CREATED: ("CreateTime",),
+        lib.TR_PART_EXITED: ("ExitTime",),
+        lib.TR_PART_EXIT_CODE: ("ExitCode", "ExitStatus"),
+        lib.TR_PART_COMMAND: ("CommandLine",),
+        lib.TR_PART_IMAGE: ("ImageName", "ImageFileName"),
+        lib.TR_PART_SID: ("UserSID",),
+    },
+    "bind": {
+        lib.TR_PART_PID: ("ProcessID", "ProcessId"),
+        lib.TR_PART_ADDRESS: ("LocalAddress", "SocketAddress"),
+        lib.TR_PART_STATUS: ("Status",),
+    },
+    "xdp": _FRAME,
+    "netevent_monitor": _FRAME,
+}
+"""Which fields of an event a part of a hook's context is made of: the first name that the event has."""
 
 
 class Hook:
@@ -108,7 +118,7 @@ class Hook:
         if operation is None:
             raise ConfigError(self.source, _refusal(program_type))
         self.need, self.fields = EVENT_BYTES, True
-        self._make(KINDS[program_type], operation, _field_numbers(), target)
+        self._make(KINDS[program_type], operation, _field_numbers(program_type), target)
         lib.tr_hook_link_events(self._hook, self.native)
 
     def _make(self, kind: int, operation: int, fields: Any, target: Any) -> None:
@@ -128,9 +138,9 @@ def _operation(program_type: str, source: str) -> int | None:
     return None
 
 
-def _field_numbers() -> Any:
+def _field_numbers(program_type: str) -> Any:
     numbers: Any = ffi.new("uint32_t[]", lib.TR_PARTS * lib.TR_PART_NAMES)
-    for part, names in PARTS.items():
+    for part, names in PARTS[program_type].items():
         for at, name in enumerate(names):
             numbers[part * lib.TR_PART_NAMES + at] = field_number(name)
     return numbers
