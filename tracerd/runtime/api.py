@@ -131,9 +131,7 @@ class Object:
         probe, links = self._probe, tuple((link.program, link.source) for link in self.links)
         if not links:
             raise RunError(f"object {self.name!r}", "has no attached program: programs[…].attach(…) comes first")
-        return Probe(
-            probe.name, probe.object, probe.engine, links, probe.views, probe.description, platform=probe.platform
-        )
+        return replace(probe, attach=links)
 
 
 class ObjectProgram:

@@ -8,7 +8,6 @@ unix time in every case. Task facts are those of the event header: the name is e
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, ledger
 from tracerd.sources.captures import is_capture
 from tracerd.sources.etw_matcher import EtwMatcher
+from tracerd.sources.files import open_regular
 from tracerd.sources.names import parse_attach
 from tracerd.sources.schema.catalog import Catalog
 from tracerd.sources.ticks import RECORDED_CATCH_UP, Ticks, new_run, take_printed
@@ -119,7 +119,7 @@ class EtlSource:
         self.run, self._print_buffer = new_run(_SEED)
         self._matcher: EtwMatcher | None = None
         self._ticks: Ticks | None = None
-        self._descriptor = _open(self.path)
+        self._descriptor = open_regular(self.path)
         self._facts: Any = ffi.new("struct tr_etl_facts *")
         self._etl: Any = lib.tr_etl_open(self._descriptor, self._facts)
         if self._etl == ffi.NULL:
@@ -278,16 +278,6 @@ _WALK_ERRORS = {
     lib.TR_ETL_NO_MEMORY: "no memory to walk it",
     lib.TR_ETL_TOO_MANY: "too many CPUs, or buffers of more than 1 GiB in all to hold at once",
 }
-
-
-def _open(path: Path) -> int:
-    """Return a descriptor of a regular file: opening a pipe would wait for its other end."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise SourceError(str(path), "is not a regular file")
-        return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
-    except (OSError, ValueError) as error:
-        raise SourceError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _refusal(path: Path, facts: Any) -> SourceError:

@@ -7,7 +7,6 @@ all run on CPU 0 for nobody.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from tracerd.errors import SourceError
 from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, ledger
+from tracerd.sources.files import open_regular
 from tracerd.sources.names import parse_attach
 from tracerd.sources.ticks import new_run, take_printed
 
@@ -44,7 +44,7 @@ class PacketSource:
         self.path = path
         self._run, self._print_buffer = new_run(_SEED)
         self._names: dict[str, int] = {}
-        self._descriptor = _open(path)
+        self._descriptor = open_regular(path)
         error: Any = ffi.new("int32_t *")
         system: Any = ffi.new("int32_t *")
         self._capture: Any = lib.tr_capture_open(self._descriptor, error, system)
@@ -105,16 +105,6 @@ class PacketSource:
         if self._capture is None:
             raise SourceError(str(self.path), "is closed")
         return self._capture
-
-
-def _open(path: Path) -> int:
-    """Return a descriptor of a regular file: opening a pipe would wait for its other end."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise SourceError(str(path), "is not a regular file")
-        return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
-    except (OSError, ValueError) as error:
-        raise SourceError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _refusal(error: int, system: int) -> str:

@@ -12,15 +12,12 @@
 #include "etw_match.h"
 #include "etw_layouts.h"
 #include "etw_decode.h"
+#include "input.h"
 #include "json_check.h"
 
 #define MOST_PLACES 64u
 
 static const char TEXTS[] = "Count Length \"quoted\\\" \x1b[31m\n\t\x7f caf\xc3\xa9 Name Field Value";
-
-struct input {
-    const uint8_t *at, *end;
-};
 
 struct event {
     struct tr_etw_context context;
@@ -28,12 +25,6 @@ struct event {
     uint8_t *schema, *traits, *payload;
     uint32_t form;
 };
-
-static void check(bool promise)
-{
-    if (!promise)
-        abort();
-}
 
 static uint8_t next(struct input *in)
 {
@@ -45,21 +36,6 @@ static uint16_t next16(struct input *in)
     uint8_t low = next(in);
 
     return (uint16_t)(low | next(in) << 8);
-}
-
-/* Copy `bytes` of the input, or what is left of it, into memory of their size. */
-static uint8_t *take(struct input *in, size_t bytes, size_t *taken)
-{
-    size_t left = (size_t)(in->end - in->at);
-    uint8_t *copy;
-
-    *taken = bytes < left ? bytes : left;
-    copy = malloc(*taken ? *taken : 1);
-    check(copy != NULL);
-    if (*taken)
-        memcpy(copy, in->at, *taken);
-    in->at += *taken;
-    return copy;
 }
 
 static uint32_t read_fields(struct input *in, struct tr_etw_field *fields)
@@ -137,14 +113,12 @@ static struct tr_etw_schema_key read_event(struct input *in, struct event *event
 
 static void read_rest(struct input *in, struct event *event)
 {
-    size_t bytes;
+    uint16_t bytes;
 
-    event->schema = take(in, event->described.schema ? next16(in) : 0, &bytes);
-    event->described.schema_bytes = (uint16_t)bytes;
+    event->schema = take(in, event->described.schema ? next16(in) : 0, &event->described.schema_bytes);
     if (event->described.schema)
         event->described.schema = event->schema;
-    event->traits = take(in, event->described.traits ? next16(in) : 0, &bytes);
-    event->described.traits_bytes = (uint16_t)bytes;
+    event->traits = take(in, event->described.traits ? next16(in) : 0, &event->described.traits_bytes);
     if (event->described.traits)
         event->described.traits = event->traits;
     event->payload = take(in, 65535, &bytes);

@@ -12,6 +12,7 @@
 #include "etw_decode.h"
 #include "etw_record.h"
 #include "etw_live.h"
+#include "input.h"
 
 #define CPUS 3u
 #define RECORD_BYTES 24u
@@ -23,17 +24,7 @@ static const uint8_t providers[4][16] = {
     {1, 2, 3}, {0},
 };
 
-struct input {
-    const uint8_t *at, *end;
-};
-
 static volatile uint64_t sink;
-
-static void check(bool promise)
-{
-    if (!promise)
-        abort();
-}
 
 static uint64_t sum(const uint8_t *from, size_t bytes)
 {
@@ -56,21 +47,6 @@ static uint64_t program(void *context, struct tr_run *run)
     if (described && described->traits)
         sink += sum(described->traits, described->traits_bytes);
     return 0;
-}
-
-/* Copy as many bytes of the input, or what is left of it, into memory of their size. */
-static uint8_t *take(struct input *in, size_t bytes, uint16_t *taken)
-{
-    size_t left = (size_t)(in->end - in->at);
-    uint8_t *copy;
-
-    *taken = (uint16_t)(bytes < left ? bytes : left);
-    copy = malloc(*taken ? *taken : 1);
-    check(copy != NULL);
-    if (*taken)
-        memcpy(copy, in->at, *taken);
-    in->at += *taken;
-    return copy;
 }
 
 static void fill(struct tr_event_header *header, const uint8_t *from)

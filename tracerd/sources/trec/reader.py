@@ -8,16 +8,15 @@ at twice.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from tracerd.btf import types as t
 from tracerd.btf.blob import BtfError
 from tracerd.btf.parse import parse
 from tracerd.errors import NotSupported, SourceError
+from tracerd.sources.files import open_regular
 from tracerd.sources.trec.format import (
     BLOCK_MAGIC,
     FILE_HEAD,
@@ -73,7 +72,7 @@ class Reader:
         self._decoder = Decoder()
         self._number = 0                         # of the next block
         self._told: dict[int, int] = {}          # where the first BTF block and the first end are: `peek` sees them too
-        self._file = _open(path)
+        self._file = os.fdopen(open_regular(path), "rb")
         try:
             self.file_bytes = os.fstat(self._file.fileno()).st_size
             self._check_head()
@@ -216,13 +215,3 @@ def is_trec(path: Path) -> bool:
             return version_of(file.read(FILE_HEAD.size)) is not None
     except (OSError, ValueError):
         return False
-
-
-def _open(path: Path) -> BinaryIO:
-    """Open a regular file: opening a pipe would wait for its other end."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise SourceError(str(path), "is not a regular file")
-        return path.open("rb")
-    except (OSError, ValueError) as error:
-        raise SourceError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
