@@ -227,9 +227,11 @@ class FakeWindows:
         return not self.stubborn.is_set() and (consumer.closed or (self.drains and consumer.session.stopped))
 
     def give_way(self) -> None:
-        """Let ProcessTrace end after all."""
+        """Let every ProcessTrace end after all."""
         with self._changed:
             self.stubborn.clear()
+            for consumer in self._consumers.values():
+                consumer.closed = True
             self._changed.notify_all()
 
     def monotonic_ns(self) -> int:
@@ -355,7 +357,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWindows]:
     """Have the real pywintrace imported over a fake Windows, for as long as that lasts."""
     import builtins
 
-    windows = FakeWindows()
+    windows, others = FakeWindows(), set(threading.enumerate())
     fake, wintypes = _windows_ctypes(windows)
     monkeypatch.setattr(builtins, "WindowsError", OSError, raising=False)
     monkeypatch.setattr(api, "on_windows", lambda: True)
@@ -377,7 +379,16 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWindows]:
         yield windows
     finally:
         windows.give_way()
+        _join_readers(others)
         _forget()
+
+
+def _join_readers(others: set[threading.Thread]) -> None:
+    """Wait for pywintrace's threads, which no test may leave to the next: alone they are of its making, no daemons."""
+    for thread in set(threading.enumerate()) - others:
+        if not thread.daemon:
+            thread.join(60)
+            assert not thread.is_alive(), thread
 
 
 def _forget() -> None:
