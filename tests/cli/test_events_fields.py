@@ -105,6 +105,40 @@ def test_filters_leave_what_was_asked_for(recording: Path, arguments: list[objec
     assert [each["event"] for each in events(recording, *arguments)] == names
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--fields"], "9 events, 5 decoded"),
+        (["--pid", 44], "3 events of 9, 1 decoded"),
+        (["--provider", "Process"], "1 event of 9, 1 decoded"),
+        (["--limit", 2], "2 events, 2 decoded"),
+        (["--profile", "dns"], "0 events of 9, 0 decoded"),
+    ],
+)
+def test_the_last_line_says_of_how_many(recording: Path, arguments: list[object], said: str) -> None:
+    """Where a filter left some out."""
+    assert run(recording, *arguments).stderr.startswith(said)
+
+
+def test_a_provider_whose_guid_is_made_of_its_name_is_found_by_that(tmp_path: Path) -> None:
+    """As TraceLogging providers and EventSources are called: *NAME, whatever else is known of them."""
+    path = tmp_path / "hashed.etl"
+    with EtlWriter(path) as writer:
+        writer.manifest_event(1_000_010, UUID("ce5fa4ea-ab00-5402-8b76-9f76ac858fb5"), 0, b"\5\0\0\0\7", channel=11,
+                              extended=[(0x0C, TRAITS), (0x0B, SCHEMA)])  # fmt: skip
+        writer.manifest_event(1_000_020, MINE, 3, b"")
+    (event,) = events(path, "--provider", "*MyCompany.MyComponent")
+    assert event["fields"] == {"Count": 5, "Id": 7}
+
+
+def test_counts_have_names_of_providers_and_hooks(recording: Path) -> None:
+    """Those that are known."""
+    rows = [line.split() for line in run(recording).stdout.splitlines()]
+    assert ["1", "hook=0301", "Process", "Start"] in rows
+    assert ["4", str(KERNEL_PROCESS), "Microsoft-Windows-Kernel-Process"] in rows
+    assert ["1", str(MINE)] in rows
+
+
 def test_a_manifest_brings_schemas(recording: Path, tmp_path: Path) -> None:
     """Names of its providers may be used too."""
     manifest = tmp_path / "mine.man"

@@ -94,7 +94,7 @@ def test_a_ring_that_was_full_is_answered_with_the_option(pages: int, lost: int,
 def test_the_cost_line_tells_runs_time_and_cpu() -> None:
     """20 ms of CPU in 2 s is one percent."""
     line = footer.cost_line(snapshot({})).plain
-    assert line == "cost  1 verified programs (jit), 1,000 runs of 250ns, pump 1.0% of one CPU"
+    assert line == "cost  1 verified program (jit), 1,000 runs of 250ns, pump 1.0% of one CPU"
 
 
 def shown(name: str, rows: int, filled: int) -> Shown:

@@ -82,6 +82,10 @@ def test_a_cut_by_time_process_and_event(tmp_path: Path) -> None:
         (("replay", str(DEMO), "etw_processes", "--speed", "1"), 4, "only a .trec is paced"),
         (("replay", str(DEMO), "etw_processes", "--speed", "fast"), 2, "neither max nor a number"),
         (("record", "syscalls", "--profile", "dns", "-o", "{new}"), 4, "it chooses live events of Windows"),
+        (("record", str(DEMO), "-o", "{new}"), 2, f"is a recording: tracerd record --from {DEMO}"),
+        (("run", str(DEMO)), 2, f"is a recording, not a probe: tracerd replay {DEMO} PROBE"),
+        (("replay", "etw_processes", "a.PCAP"), 2, "'a.PCAP' is a recording, not a probe"),
+        (("run", "etw:Kernel-Process"), 2, "'etw:Kernel-Process' is an event, not a probe; a probe says which program"),
         (("record", "etw", "-o", "{new}"), 2, "which providers? say --profile"),
         (("record", "etw", "--profile", "dns", "-o", "{new}"), 4, "live ETW sessions need Windows; replay a recording"),
         (("etw", "schema", "My-Provider", "-o", "{new}"), 4, "live ETW sessions need Windows"),
@@ -99,6 +103,16 @@ def test_what_cannot_be_is_refused_in_one_sentence(
     assert "Traceback" not in done.stderr
     assert old.read_text() == "precious"
     assert not new.exists()
+
+
+def test_a_recording_without_events_of_the_probe_says_what_it_has(demo: Path) -> None:
+    """Below the tables, which are empty; of a .trec the command that counts. Nothing in JSON: its ledger says it."""
+    said = "advice  no event came for etw:Microsoft-Windows-DNS-Client:QueryCalled and 4 other names; "
+    told = f"{said}it has Microsoft-Windows-Kernel-Process: tracerd events {DEMO}\n"
+    assert tracerd("replay", DEMO, "etw_dns").stdout.endswith(told)
+    assert tracerd("replay", demo, "etw_dns").stdout.endswith(f"{said}see what it has: tracerd events {demo}\n")
+    assert "advice" not in tracerd("replay", DEMO, "etw_processes").stdout
+    assert not answer("replay", DEMO, "etw_dns")["tables"]["queries"]
 
 
 def test_a_probe_that_wants_what_was_not_recorded_is_told_what_was(demo: Path) -> None:

@@ -7,7 +7,15 @@ from uuid import UUID
 import pytest
 
 from tracerd.errors import ConfigError
-from tracerd.sources.etl_names import EtwMatch, parse_etw, parse_etw_kernel, parse_name, provider_name, split_file
+from tracerd.sources.etl_names import (
+    EtwMatch,
+    hook_name,
+    parse_etw,
+    parse_etw_kernel,
+    parse_name,
+    provider_name,
+    split_file,
+)
 from tracerd.sources.schema.etw_names import KERNEL_GROUPS, PROVIDERS
 
 KERNEL_PROCESS = UUID("22fb2cd6-0e7b-422b-a0c7-2fad1fd0e716")
@@ -23,6 +31,7 @@ PROCESS_CLASS = UUID("3d6fa8d0-fe05-11d0-9dda-00c04fd7ba7c")
         ("{00000000-0000-0000-0000-000000000001}:65535", EtwMatch(UUID(int=1), None, 65535)),
         ("Kernel-Process:ProcessStart", EtwMatch(KERNEL_PROCESS, None, 1)),
         ("Process:DCEnd", EtwMatch(PROCESS_CLASS, 3, 4)),
+        ("*MyCompany.MyComponent:7", EtwMatch(UUID("ce5fa4ea-ab00-5402-8b76-9f76ac858fb5"), None, 7)),
         ("{3d6fa8d0-fe05-11d0-9dda-00c04fd7ba7c}:39", EtwMatch(PROCESS_CLASS, 3, 39)),
     ],
 )
@@ -46,6 +55,8 @@ def test_kernel_groups_go_by_name() -> None:
         ("etw:Microsoft-Windows-Kernel-Process:ProcessStat", "did you mean 'ProcessSta?[a-z]*'"),
         ("etw:Microsoft-Windows-RPC:Call", "give its number|unknown event 'Call'"),
         ("etw:Microsoft-Windows-RPC:65536", "above 65535"),
+        ("etw:MySource", r"one of TraceLogging or an EventSource as \*NAME"),
+        ("etw:*", "unknown provider '\\*'"),
         ("etw:", "not an event of a recording"),
         ("syscall:read:enter", "not an event of a recording"),
     ],
@@ -77,3 +88,12 @@ def test_tables_have_no_duplicates() -> None:
     assert len(set(guids)) == len(guids) == len(set(names))
     assert provider_name(KERNEL_PROCESS) == "Microsoft-Windows-Kernel-Process"
     assert provider_name(UUID(int=1)) is None
+
+
+@pytest.mark.parametrize(
+    ("hook", "name"),
+    [(0x0303, "Process DCStart"), (0x0524, "Thread CSwitch"), (0x0050, "EventTrace PartitionInfoExtension"),
+     (0x03FE, "Process"), (0xFE00, None)],
+)  # fmt: skip
+def test_hooks_have_the_names_of_their_group_and_event(hook: int, name: str | None) -> None:
+    assert hook_name(hook) == name

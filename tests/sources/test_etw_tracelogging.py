@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sources.schema_support import GUID, decode, run_decoder
-from tracerd.sources.etl_decoding import guid_of_name
+from tracerd.sources.etl_names import guid_of_name
 from tracerd.sources.etw_decoder import EtwDecoder
 from tracerd.sources.etw_schemas import EtwSchemas
 

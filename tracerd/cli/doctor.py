@@ -76,7 +76,7 @@ def _tried(feature: str, attempt: Callable[[], str]) -> Finding:
     except NotPermitted as refusal:
         return Finding(feature, "forbidden", refusal.what, refusal.fix)
     except NotSupported as refusal:
-        return Finding(feature, "missing", f"{refusal.what}: {refusal.why}")
+        return Finding(feature, "missing", refusal.why)
     except TracerdError as error:
         return Finding(feature, "missing", str(error))
 

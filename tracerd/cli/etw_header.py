@@ -17,6 +17,7 @@ from tracerd.errors import ConfigError
 from tracerd.sources.schema.c_header import c_header
 from tracerd.sources.schema.catalog import Catalog
 from tracerd.sources.schema.model import Event, Provider
+from tracerd.views.format import counted
 
 
 @click.command("header")
@@ -30,7 +31,7 @@ def header(
 ) -> None:
     """Print a C header with the events and fields of PROVIDER: its name or GUID, or a kernel class as `Process`."""
     found = find_provider(catalog_of(manifests), provider)
-    found = replace(found, events=_chosen(found, events))
+    found = replace(found, events=chosen_events(found, events))
     more = "".join([*(f" --event {event}" for event in events), *(f" --manifest {path.name}" for path in manifests)])
     text = c_header(found, f"tracerd etw header {found.name}{more}")
     if output is None:
@@ -38,11 +39,11 @@ def header(
         return
     with told_when_full(output), OutputFile(output, force=force) as file:
         file.put(text.encode())
-    number = len({number for number, _ in found.events})
-    click.echo(f"{output}: {found.name}, {number} events in {len(found.events)} versions", err=True)
+    number = counted(len({number for number, _ in found.events}), "event")
+    click.echo(f"{output}: {found.name}, {number} in {counted(len(found.events), 'version')}", err=True)
 
 
-def _chosen(provider: Provider, names: tuple[str, ...]) -> dict[tuple[int, int], Event]:
+def chosen_events(provider: Provider, names: tuple[str, ...]) -> dict[tuple[int, int], Event]:
     """Return the events of these names or numbers, or all of them.
 
     Raises:
@@ -74,7 +75,12 @@ def find_provider(catalog: Catalog, name: str) -> Provider:
     found = next(catalog.by_guid(guid) if guid is not None else catalog.by_name(name), None)
     if found is not None:
         return found
-    folded = {each.lower(): head.name for head in catalog.heads() for each in (head.name, head.name.rpartition("-")[2])}
+    folded = {short.lower(): head.name for head in catalog.heads() for short in _shorter(head.name)}
     near = difflib.get_close_matches(name.lower(), folded, 1)
     hint = f"did you mean {folded[near[0]]}? " if near and guid is None else ""
     raise ConfigError(name, f"has no schema; {hint}`tracerd list 'etw:*'` shows providers, --manifest adds one")
+
+
+def _shorter(name: str) -> tuple[str, ...]:
+    """Return what people call a provider."""
+    return name, name.removeprefix("Microsoft-Windows-"), name.rpartition("-")[2]

@@ -14,7 +14,7 @@ from tracerd.cli.output import json_option, print_json, text_console
 from tracerd.errors import ConfigError, NotSupported
 from tracerd.sources.etl import EtlFacts, EtlSource, EventCounts, describe_condition
 from tracerd.sources.etl_decoding import Selection
-from tracerd.sources.etl_names import provider_name
+from tracerd.sources.etl_names import hook_name, provider_name
 from tracerd.sources.schema.profiles import PROFILES
 from tracerd.sources.trec.reader import is_trec
 from tracerd.views.format import count, size
@@ -107,8 +107,14 @@ def _print(name: str, facts: EtlFacts, counts: EventCounts) -> None:
     console.print(grid)
 
 
-def _label(provider: str) -> str:
-    if provider.startswith("hook=") or provider == "other":
+def event_name(provider: str) -> str:
+    """Return what a provider or hook, as they are counted, is called; itself if nobody knows."""
+    hook = provider.removeprefix("hook=")
+    if provider == "other":
         return provider
-    known = provider_name(UUID(provider))
-    return f"{provider}  {known}" if known else provider
+    return (provider_name(UUID(provider)) if hook == provider else hook_name(int(hook, 16))) or provider
+
+
+def _label(provider: str) -> str:
+    known = event_name(provider)
+    return provider if known == provider else f"{provider}  {known}"

@@ -16,7 +16,7 @@ from tracerd.cli.schemas import catalog_of
 from tracerd.errors import ConfigError
 from tracerd.sources.etl_decoding import EtlDecoding, Selection
 from tracerd.sources.etw_decoder import ColumnType
-from tracerd.views.format import count
+from tracerd.views.format import count, counted
 
 SUFFIXES = (".jsonl", ".csv", ".parquet", ".arrow")
 
@@ -87,7 +87,9 @@ def _cell(text: str) -> str:
 def summary(decoding: EtlDecoding) -> str:
     """Return the last line: what was decoded, and what was not, by reason."""
     counts = decoding.counts()
-    parts = [f"{count(counts.events)} events, {count(counts.decoded)} decoded"]
+    whole = counts.events in (decoding.passed, decoding.selection.limit)
+    chosen = "" if whole else f" of {count(decoding.passed)}"
+    parts = [f"{counted(counts.events, 'event')}{chosen}, {count(counts.decoded)} decoded"]
     if counts.self_described:
         parts[0] += f" ({count(counts.self_described)} by their own description)"
     parts += [f"{count(number)} {reason}" for reason, number in counts.unknown.items()]

@@ -9,7 +9,7 @@ from rich.text import Text
 from tracerd.cli.output import printable
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.snapshot import Ledger
-from tracerd.views.format import count, duration
+from tracerd.views.format import count, counted, duration
 from tracerd.views.losses import pages_for
 
 SHOWN_BYTES = 32
@@ -47,7 +47,7 @@ def ring_lines(snapshot: SessionSnapshot) -> list[Text]:
     """Return a line for every ring buffer: how many records came out, how many found no room, the last one."""
     lines = []
     for ring in snapshot.rings.values():
-        line = Text(f"ring {ring.name}  {count(ring.records)} records")
+        line = Text(f"ring {ring.name}  {counted(ring.records, 'record')}")
         line.append(f", {count(ring.dropped)} dropped", style="bold red" if ring.dropped else "")
         if ring.latest:
             line.append(f"; last: {ring.latest[-1][:SHOWN_BYTES].hex(' ', 4)}", style="dim")
@@ -83,7 +83,7 @@ def cost_line(snapshot: SessionSnapshot) -> Text:
     each = sum(program.mean_ns * program.runs for program in snapshot.programs) / runs if runs else 0.0
     engines = ", ".join(sorted({program.engine for program in snapshot.programs}))
     aborted = sum(program.aborted for program in snapshot.programs)
-    text = Text(f"cost  {len(snapshot.programs)} verified programs ({engines}), {count(runs)} runs")
+    text = Text(f"cost  {counted(len(snapshot.programs), 'verified program')} ({engines}), {counted(runs, 'run')}")
     if each:
         text.append(f" of {duration(each)}")
     text.append(f", pump {share:.1%} of one CPU")

@@ -2,47 +2,66 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
 import click
 from pydantic import TypeAdapter, ValidationError
 
+from tracerd.cli.new_etw import etw_template
+from tracerd.cli.options import manifest_option
 from tracerd.cli.output import json_option, print_json
+from tracerd.cli.schemas import catalog_of
 from tracerd.config import Name
 from tracerd.errors import ConfigError, RunError
 
-TEMPLATE = files("tracerd.cli") / "template"
-PLACE = "@NAME@"
-"""Stands for the probe's name in the template's files, and in the name of one."""
+TEMPLATES = files("tracerd.cli") / "template"
+"""A folder for each kind of probe to start from."""
 
 
 @click.command("new")
 @click.argument("name")
 @click.option("--dir", "parent", type=click.Path(path_type=Path), default=".", help="Where the folder NAME goes.")
+@click.option("--etw", metavar="PROVIDER:EVENT", help="A probe for this event of Windows, with its header.")
+@manifest_option
 @json_option
-def command(name: str, parent: Path, as_json: bool) -> None:
+def command(name: str, parent: Path, etw: str | None, manifests: tuple[Path, ...], as_json: bool) -> None:
     """Make the folder NAME with a probe to start from: probe.toml, NAME.bpf.c and README.md."""
     _check_name(name)
-    folder = parent / name
-    made = write_template(folder, name)
+    if manifests and etw is None:
+        raise ConfigError("--manifest", "describes events of Windows: say which with --etw PROVIDER:EVENT")
+    folder, kind, places, files_made = parent / name, "process", {"@NAME@": name}, dict[str, str]()
+    if etw is not None:
+        made_for = etw_template(catalog_of(manifests), etw)
+        kind, files_made, places = "etw", {made_for.header: made_for.text}, places | made_for.places
+    made = write_files(folder, files_made | filled_in(kind, places))
     if as_json:
         print_json({"probe": name, "files": [str(path) for path in made]})
         return
     click.echo(f"made {', '.join(str(path) for path in made)}")
-    click.echo(f"next: tracerd build {folder} && tracerd run {folder / 'probe.toml'}")
+    run = "tracerd replay FILE.etl" if etw is not None else "tracerd run"
+    click.echo(f"next: tracerd build {folder} && {run} {folder / 'probe.toml'}")
 
 
-def write_template(folder: Path, name: str) -> list[Path]:
-    """Write the template's files under a probe's name.
+def filled_in(kind: str, places: Mapping[str, str]) -> dict[str, str]:
+    """Return the files of a template by name, with what stands for its placeholders, also in names."""
+    return {_filled(each.name, places): _filled(each.read_text(encoding="utf-8"), places)
+            for each in (TEMPLATES / kind).iterdir()}  # fmt: skip
+
+
+def _filled(text: str, places: Mapping[str, str]) -> str:
+    return re.sub("|".join(places), lambda found: places[found[0]], text)
+
+
+def write_files(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Write files into a folder, which is made if it is not there.
 
     Raises:
         RunError: one of them exists already (nothing is written then), or the folder cannot be written.
     """
-    wanted = {
-        folder / each.name.replace(PLACE, name): each.read_text(encoding="utf-8").replace(PLACE, name)
-        for each in TEMPLATE.iterdir()
-    }
+    wanted = {folder / name: text for name, text in texts.items()}
     for path in wanted:
         if path.exists():
             raise RunError(str(path), "exists already and is left alone; take another name")

@@ -15,11 +15,12 @@ from tracerd.cli.live_options import live_options
 from tracerd.cli.output import json_option, ledger_json, print_json, printable, text_console
 from tracerd.cli.params import When
 from tracerd.errors import ConfigError
-from tracerd.runtime.locate import locate, shipped_probes
+from tracerd.runtime.locate import RECORDINGS, locate, shipped_probes
 from tracerd.runtime.recorded_events import Plan, plan_file, plan_sources
 from tracerd.runtime.recording import Recording, RecordOptions, Summary
 from tracerd.sources.choose import LiveOptions
 from tracerd.sources.etw.plan import profile_names
+from tracerd.sources.names import begins_as_name
 from tracerd.sources.trec.format import Codec
 from tracerd.sources.trec.recorder import NEVER, Filter
 from tracerd.views.format import count, size
@@ -108,6 +109,8 @@ def _names(sources: Iterable[str], profile: str | None) -> Iterator[str]:
             continue
         if source in ("begin", "end") or source.startswith("interval:"):
             raise ConfigError(source, "is no event but a time: a replay makes it anew")
+        if Path(source).suffix.lower() in RECORDINGS and not begins_as_name(source):
+            raise ConfigError(source, f"is a recording: tracerd record --from {source}")
         if ":" not in source or source in shipped_probes() or Path(source).suffix in (".toml", ".o"):
             yield from (name for _, name in locate(source).attach)
         else:

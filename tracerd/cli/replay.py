@@ -7,16 +7,23 @@ from pathlib import Path
 import click
 
 from tracerd.cli import params
+from tracerd.cli.events import event_name
 from tracerd.cli.options import manifest_option, pass_integrity
-from tracerd.cli.output import json_option
+from tracerd.cli.output import json_option, printable
 from tracerd.cli.run import Watch, engine_option, watch
 from tracerd.cli.schemas import catalog_of
 from tracerd.errors import NotSupported
 from tracerd.runtime import Session, Settings
 from tracerd.runtime.locate import locate
+from tracerd.runtime.snapshot import SessionSnapshot
+from tracerd.sources.captures import is_capture
 from tracerd.sources.choose import LiveOptions
+from tracerd.sources.etl import EtlSource
 from tracerd.sources.trec.reader import is_trec
 from tracerd.vm.policy import Asked, Integrity
+
+MOST = 5
+"""Names that are told of what a recording has."""
 
 
 @click.command("replay")
@@ -49,4 +56,33 @@ def command(
     )
     with Session(settings) as session:
         session.add(locate(probe, file))
-        watch(session, Watch(as_json=as_json, live=speed is not None))
+        final = watch(session, Watch(as_json=as_json, live=speed is not None))
+        advice = "" if as_json or not session.ended else _advice(session, final, file)
+    if advice:
+        click.echo(f"advice  {advice}")
+
+
+def _advice(session: Session, final: SessionSnapshot, file: Path) -> str:
+    """Say what the recording lacks, if the first table has nothing for want of it; "" if it has."""
+    lacking = [name for name, row in final.ledger.items() if not row.produced]
+    tables = session.tables(final)
+    if not lacking or not tables or len(tables[0][1]):
+        return ""
+    more = f" and {len(lacking) - 1} other names" if lacking[1:] else ""
+    return printable(f"no event came for {lacking[0]}{more}; {_what_it_has(file)}")
+
+
+def _what_it_has(file: Path) -> str:
+    """Name the events that a recording has most of, and the command that counts them."""
+    if is_capture(file):
+        return "captures have packets only"
+    command = f"tracerd events {file}"
+    if is_trec(file):
+        return f"see what it has: {command}"
+    recording = EtlSource(file)
+    try:
+        found = [provider for provider in recording.count().by_provider if not provider.startswith("hook=00")]
+    finally:
+        recording.close()
+    names = ", ".join(map(event_name, found[:MOST])) + (", …" if found[MOST:] else "")
+    return f"it has {names or 'none'}: {command}"

@@ -115,8 +115,8 @@ def run_recording(settings: Settings, watched: Watch) -> None:
     run([locate(RECORDED_PROBE)], replayed, replace(watched, live=False))
 
 
-def watch(session: Session, watched: Watch) -> None:
-    """Start a session, show it until its time is over, stop it and print what it found."""
+def watch(session: Session, watched: Watch) -> SessionSnapshot:
+    """Start a session, show it until its time is over, stop it, print what it found and return it."""
     with interruptible() as interrupted:
         session.start()
         console = text_console()
@@ -133,6 +133,7 @@ def watch(session: Session, watched: Watch) -> None:
     else:
         # A recording was read as fast as it could be: its rates would say nothing.
         _summary(session, final, watched, console, rates=not over_by_itself)
+    return final
 
 
 def document(session: Session, final: SessionSnapshot) -> dict[str, object]:

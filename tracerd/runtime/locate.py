@@ -11,8 +11,12 @@ from tracerd.elf.spec import ObjectSpec, ProgramSpec
 from tracerd.errors import ConfigError
 from tracerd.platforms.detect import detect
 from tracerd.platforms.windows import WINDOWS
-from tracerd.sources.captures import is_capture
+from tracerd.sources.captures import SUFFIXES, is_capture
 from tracerd.sources.hook_feeds import default_sources
+from tracerd.sources.names import begins_as_name
+
+RECORDINGS = (".etl", ".trec")
+"""What recordings are called; captures of packets have their own names."""
 
 
 def shipped_probes() -> dict[str, Path]:
@@ -37,8 +41,17 @@ def locate(what: str, recording: Path | None = None) -> Probe:
         return read_probe(path / "probe.toml")
     shipped = shipped_probes()
     if what not in shipped:
-        raise ConfigError("probe", f"{unknown_name('probe', what, list(shipped))}; or name a probe.toml or .bpf.o file")
+        raise ConfigError("probe", _what_else(what, path, list(shipped)))
     return read_probe(shipped[what])
+
+
+def _what_else(what: str, path: Path, shipped: list[str]) -> str:
+    """Say what is wrong with a name that is no probe's."""
+    if path.suffix.lower() in (*RECORDINGS, *SUFFIXES):
+        return f"{what!r} is a recording, not a probe: tracerd replay {what} PROBE"
+    if begins_as_name(what):
+        return f"{what!r} is an event, not a probe; a probe says which program runs on it: tracerd new NAME makes one"
+    return f"{unknown_name('probe', what, shipped)}; or name a probe.toml or .bpf.o file"
 
 
 def probe_of_object(path: Path, recording: Path | None = None) -> Probe:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +12,7 @@ from tracerd.errors import ConfigError
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.etl import EtlSource
 from tracerd.sources.etl_descriptions import read_descriptions
-from tracerd.sources.etl_names import EtwMatch, parse_etw, parse_etw_kernel
+from tracerd.sources.etl_names import EtwMatch, guid_of_name, parse_etw, parse_etw_kernel
 from tracerd.sources.etw_decoder import ColumnType, Decoded, EtwDecoder, Form, Rule, guid_of
 from tracerd.sources.etw_matcher import CONTEXT_BYTES
 from tracerd.sources.etw_schemas import EtwSchemas
@@ -24,7 +23,6 @@ from tracerd.sources.schema.profiles import PROFILES, Want
 _TURN_MS = 500
 _NAME_BYTES = 126                # of a name that a provider gives itself, in the core
 _EVERYTHING = "etl:recording.etl"
-_NAMESPACE = UUID("482c2db2-c390-47c8-87f8-1a15bfc130fb").bytes        # of GUIDs that are made of a provider's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,7 @@ class EtlDecoding:
         self._decoder: EtwDecoder | None = None
         self.condition = ""                  # what is wrong with the recording, as far as the last walk came
         self.lost = 0                        # events that its recorder lost
+        self.passed = 0                      # events that the last walk came by, wanted or not
         try:
             self._described = read_descriptions(path)
             catalog = catalog.with_described(self._described.providers)
@@ -87,6 +86,8 @@ class EtlDecoding:
                 yield piece
         finally:
             self.condition, self.lost = source.condition(), source.facts().events_lost
+            rows = source.statistics().values()
+            self.passed = sum(row.delivered + row.filtered + row.failed for row in rows)
             source.close()
 
     def check_names(self) -> None:
@@ -218,11 +219,3 @@ def _is_known(provider: str) -> bool:
     except ConfigError:
         return False
     return True
-
-
-def guid_of_name(name: str) -> UUID:
-    """Return the GUID that TraceLogging providers and EventSources have by convention: a hash of their name."""
-    digest = hashlib.sha1(_NAMESPACE + name.upper().encode("utf-16-be"), usedforsecurity=False).digest()
-    made = bytearray(digest[:16])
-    made[7] = made[7] & 0x0F | 0x50
-    return UUID(bytes_le=bytes(made))

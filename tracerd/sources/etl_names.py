@@ -1,7 +1,8 @@
 """What an attach name of ETW means: which provider or kernel group, which event. Pure.
 
     etw:PROVIDER[:EVENT]              a manifest provider by name or GUID, an event by name or id; "Microsoft-Windows-"
-                                      may be left out
+                                      may be left out; *NAME is whoever made its GUID of its name, as TraceLogging
+                                      providers and EventSources do
     etw-kernel:GROUP[:EVENT]          a kernel group by name, an event by name or opcode
     etl:FILE[:PROVIDER[:EVENT]]       the same of a recording; PROVIDER may also be a kernel group's name
 """
@@ -9,6 +10,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +22,10 @@ from tracerd.sources.schema.etw_names import KERNEL_GROUPS, PROVIDERS, KernelGro
 
 _GUID = re.compile(r"\{?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?")
 _FILE = re.compile(r"(?P<file>.+?\.etl)(?::(?P<rest>.+))?", re.IGNORECASE | re.DOTALL)
+
+_NAMESPACE = UUID("482c2db2-c390-47c8-87f8-1a15bfc130fb").bytes        # of GUIDs that are made of a provider's name
+
+_ANY = "any provider can be named by its GUID, one of TraceLogging or an EventSource as *NAME"
 
 _NAMES = [row.name for row in PROVIDERS] + [row.name for row in KERNEL_GROUPS]
 _PROVIDER_BY_NAME = {provider.name.lower(): provider for provider in PROVIDERS}
@@ -42,7 +48,7 @@ class EtwMatch:
 
 
 def parse_etw(rest: str) -> EtwMatch:
-    """Return what "PROVIDER[:EVENT]" means. PROVIDER is a name of ours, a kernel group's name or a GUID.
+    """Return what "PROVIDER[:EVENT]" means. PROVIDER is a name of ours, a kernel group's name, a GUID or *NAME.
 
     Raises:
         ConfigError: the provider or the event is not known by that name.
@@ -50,7 +56,7 @@ def parse_etw(rest: str) -> EtwMatch:
     name, _, event = rest.partition(":")
     known = _provider_of(name, rest)
     if known is None:
-        return EtwMatch(UUID(name), None, _event_of(event, {}, rest))
+        return EtwMatch(_guid_in(name), None, _event_of(event, {}, rest))
     group = known.group if isinstance(known, KernelGroup) else _group_of(known)
     return EtwMatch(UUID(known.guid), group, _event_of(event, known.events, rest))
 
@@ -93,6 +99,14 @@ def parse_name(event: str) -> EtwMatch:
     raise ConfigError(event, "is not an event of a recording; these start with etl:, etw: or etw-kernel:")
 
 
+def guid_of_name(name: str) -> UUID:
+    """Return the GUID that TraceLogging providers and EventSources have by convention: a hash of their name."""
+    digest = hashlib.sha1(_NAMESPACE + name.upper().encode("utf-16-be"), usedforsecurity=False).digest()
+    made = bytearray(digest[:16])
+    made[7] = made[7] & 0x0F | 0x50
+    return UUID(bytes_le=bytes(made))
+
+
 def provider_name(guid: UUID) -> str | None:
     """Return the name of a provider or kernel class, if it is one of ours."""
     known = _PROVIDER_BY_GUID.get(guid) or _GROUP_BY_GUID.get(guid)
@@ -101,17 +115,35 @@ def provider_name(guid: UUID) -> str | None:
     return next((head.name for head in shipped().values() if head.guid == guid), None)
 
 
+def hook_name(hook: int) -> str | None:
+    """Return the kernel group of a hook, and the event if it has a name: "Process DCStart" of 0x0303."""
+    group = next((each for each in KERNEL_GROUPS if each.group == hook >> 8), None)
+    heads = (head for head in shipped().values() if head.group == hook >> 8)
+    row = group or next((KernelGroup(head.name, hook >> 8, str(head.guid)) for head in heads), None)
+    if row is None:
+        return None
+    names = {number: name for name, number in _with_shipped(row).events.items()}
+    return f"{row.name} {names.get(hook & 0xFF, '')}".rstrip()
+
+
 def _provider_of(name: str, whole: str) -> Provider | KernelGroup | None:
     """Return the table row, with the events of the shipped schemas; None for a GUID that is not known."""
-    guid = UUID(name) if _GUID.fullmatch(name) else None
+    guid = _guid_in(name)
     if guid is not None:
         known = _PROVIDER_BY_GUID.get(guid) or _GROUP_BY_GUID.get(guid) or _shipped(guid=guid)
     else:
         known = next((row for each in spellings(name) if (row := _named(each))), None)
     if known is None and guid is None:
         names = [*_NAMES, *(head.name for head in shipped().values())]
-        raise ConfigError(whole, _unknown("provider", name, names) + " (any provider can be named by its GUID)")
+        raise ConfigError(whole, f"{_unknown('provider', name, names)} ({_ANY})")
     return _with_shipped(known) if known else None
+
+
+def _guid_in(name: str) -> UUID | None:
+    """Return the GUID that a provider's name says; None if it does not say one."""
+    if len(name) > 1 and name.startswith("*"):
+        return guid_of_name(name[1:])
+    return UUID(name) if _GUID.fullmatch(name) else None
 
 
 def _named(name: str) -> Provider | KernelGroup | None:

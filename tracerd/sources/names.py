@@ -126,6 +126,11 @@ class AttachName:
     interval_ns: int = 0         # of an interval
 
 
+def begins_as_name(text: str) -> bool:
+    """True if a text begins as an attach name does, whatever follows."""
+    return text.partition(":")[0] in (kind.value for kind in AttachKind)
+
+
 def parse_attach(text: str) -> AttachName:
     """Take an attach name apart.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tracerd.errors import ConfigError
-from tracerd.sources.schema.c_names import event_prefixes, field_number, identifier, provider_prefix
+from tracerd.sources.schema.c_names import event_prefixes, field_macro, field_number, identifier, provider_prefix
 from tracerd.sources.schema.model import Event, Field, Provider, flat
 
 _MEMBERS = {
@@ -99,7 +99,7 @@ def _fields(name: str, events: Iterable[Event]) -> Iterator[str]:
         if numbers.setdefault(number, field) != field:
             both = f"{numbers[number]!r} and {field!r}"
             raise ConfigError(name, f"its fields {both} have one number: no header can be made")
-        macro = f"{name}_{identifier(field).upper().lstrip('_') or '_'}"
+        macro = field_macro(name, field)
         if macro in macros:
             continue
         macros.add(macro)

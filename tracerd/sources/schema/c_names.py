@@ -55,6 +55,11 @@ def event_prefixes(provider: Provider) -> dict[int, str]:
     return {number: f"{name}_{number}" if taken.count(name) > 1 else name for number, name in names.items()}
 
 
+def field_macro(event_prefix: str, field: str) -> str:
+    """Return what the number of an event's field is called."""
+    return f"{event_prefix}_{identifier(field).upper().lstrip('_') or '_'}"
+
+
 def _numbers(provider: Provider) -> list[int]:
     return sorted({number for number, _ in provider.events})
 
