@@ -132,11 +132,25 @@ def test_a_provider_whose_guid_is_made_of_its_name_is_found_by_that(tmp_path: Pa
 
 
 def test_counts_have_names_of_providers_and_hooks(recording: Path) -> None:
-    """Those that are known."""
+    """Those that are known, and those that providers give themselves."""
     rows = [line.split() for line in run(recording).stdout.splitlines()]
+    assert ["1", str(OWN), "Own.Source"] in rows
     assert ["1", "hook=0301", "Process", "Start"] in rows
     assert ["4", str(KERNEL_PROCESS), "Microsoft-Windows-Kernel-Process"] in rows
     assert ["1", str(MINE)] in rows
+
+
+def test_a_provider_s_own_name_is_no_command_to_a_terminal(tmp_path: Path) -> None:
+    """Any program can call itself anything: escaped, and cut after 64 bytes; JSON has it as it is."""
+    path = tmp_path / "hostile.etl"
+    name = b"\x1b[31m" + b"x" * 100
+    with EtlWriter(path) as writer:
+        writer.manifest_event(1_000_010, OWN, 0, b"", extended=[(0x0C, b"\x70\0" + name + b"\0")])
+        writer.manifest_event(1_000_020, MINE, 0, b"", extended=[(0x0C, b"\x70\0no end")])
+    assert json.loads(run(path, "--json").stdout)["names"] == {str(OWN): name[:64].decode()}
+    shown = run(path).stdout
+    assert "\x1b" not in shown
+    assert "x" * 59 in shown
 
 
 def test_a_manifest_brings_schemas(recording: Path, tmp_path: Path) -> None:

@@ -113,6 +113,8 @@ def test_a_recording_without_events_of_the_probe_says_what_it_has(demo: Path) ->
     assert tracerd("replay", demo, "etw_dns").stdout.endswith(f"{said}see what it has: tracerd events {demo}\n")
     assert "advice" not in tracerd("replay", DEMO, "etw_processes").stdout
     assert not answer("replay", DEMO, "etw_dns")["tables"]["queries"]
+    demo.write_bytes(demo.read_bytes()[:900])
+    assert "advice" not in tracerd("replay", demo, "etw_dns").stdout
 
 
 def test_a_probe_that_wants_what_was_not_recorded_is_told_what_was(demo: Path) -> None:
@@ -206,7 +208,7 @@ def test_a_file_that_is_no_recording_is_told_before_its_events_are(what: str, tm
         file.mkdir()
     elif what != "missing":
         file.write_bytes(b"" if what == "empty" else bytes(range(256)) * 4)
-    done = tracerd("replay", file, "syscalls")
-    assert done.returncode == 1
     told = {"missing": "No such file", "folder": "is not a regular file"}.get(what, "is not a recording of tracerd")
-    assert told in done.stderr
+    for done in (tracerd("replay", file, "syscalls"), tracerd("events", file)):
+        assert done.returncode == 1
+        assert told in done.stderr

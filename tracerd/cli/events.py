@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from tracerd.cli import events_fields, events_trec
 from tracerd.cli.options import manifest_option
-from tracerd.cli.output import json_option, print_json, text_console
+from tracerd.cli.output import json_option, print_json, printable, text_console
 from tracerd.errors import ConfigError, NotSupported
 from tracerd.sources.etl import EtlFacts, EtlSource, EventCounts, describe_condition
 from tracerd.sources.etl_decoding import Selection
@@ -59,7 +61,7 @@ def command(
     if only_count and (fields or chosen):
         raise ConfigError("--count", "counts every event; leave it out to decode some")
     name = source.removeprefix("etl:")
-    if is_trec(Path(name)):
+    if is_trec(Path(name)) or Path(name).suffix.lower() == ".trec":
         if chosen:
             raise NotSupported(f"decoding {source!r}", "only events of a .etl can be decoded; try 'tracerd replay'")
         events_trec.fields(Path(name), as_json) if fields else events_trec.counts(Path(name), as_json)
@@ -103,18 +105,22 @@ def _print(name: str, facts: EtlFacts, counts: EventCounts) -> None:
     grid.add_column("events", justify="right")
     grid.add_column("provider or hook")
     for provider, events in counts.by_provider.items():
-        grid.add_row(count(events), _label(provider))
+        grid.add_row(count(events), Text(_label(provider, counts.names)))
     console.print(grid)
 
 
-def event_name(provider: str) -> str:
-    """Return what a provider or hook, as they are counted, is called; itself if nobody knows."""
+def event_name(provider: str, names: Mapping[str, str]) -> str:
+    """Return what a provider or hook, as they are counted, is called; itself if nobody knows.
+
+    `names` are those that providers give themselves.
+    """
     hook = provider.removeprefix("hook=")
     if provider == "other":
         return provider
-    return (provider_name(UUID(provider)) if hook == provider else hook_name(int(hook, 16))) or provider
+    known = provider_name(UUID(provider)) if hook == provider else hook_name(int(hook, 16))
+    return known or printable(names.get(provider, provider))
 
 
-def _label(provider: str) -> str:
-    known = event_name(provider)
+def _label(provider: str, names: Mapping[str, str]) -> str:
+    known = event_name(provider, names)
     return provider if known == provider else f"{provider}  {known}"

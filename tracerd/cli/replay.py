@@ -65,8 +65,9 @@ def command(
 def _advice(session: Session, final: SessionSnapshot, file: Path) -> str:
     """Say what the recording lacks, if the first table has nothing for want of it; "" if it has."""
     lacking = [name for name, row in final.ledger.items() if not row.produced]
+    readable = any(row.delivered or row.filtered for row in final.ledger.values())
     tables = session.tables(final)
-    if not lacking or not tables or len(tables[0][1]):
+    if not lacking or not readable or not tables or len(tables[0][1]):
         return ""
     more = f" and {len(lacking) - 1} other names" if lacking[1:] else ""
     return printable(f"no event came for {lacking[0]}{more}; {_what_it_has(file)}")
@@ -81,8 +82,9 @@ def _what_it_has(file: Path) -> str:
         return f"see what it has: {command}"
     recording = EtlSource(file)
     try:
-        found = [provider for provider in recording.count().by_provider if not provider.startswith("hook=00")]
+        counts = recording.count()
     finally:
         recording.close()
-    names = ", ".join(map(event_name, found[:MOST])) + (", …" if found[MOST:] else "")
+    found = [event_name(each, counts.names) for each in counts.by_provider if not each.startswith("hook=00")]
+    names = ", ".join(found[:MOST]) + (", …" if found[MOST:] else "")
     return f"it has {names or 'none'}: {command}"

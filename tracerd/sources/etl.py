@@ -89,6 +89,7 @@ class EventCounts:
     by_provider: Mapping[str, int]
     damage: Mapping[str, int]    # the bad buffers by what is wrong with them: DAMAGE names them
     missing_buffers: int         # that its header counts and that are not in it
+    names: Mapping[str, str]     # what providers call themselves in their events, by GUID; at most 64 bytes of UTF-8
 
     def to_json(self) -> dict[str, object]:
         """Return the shape of `events --count --json`."""
@@ -101,6 +102,7 @@ class EventCounts:
             "by_provider": dict(self.by_provider),
             "damage": dict(self.damage),
             "missing_buffers": self.missing_buffers,
+            "names": dict(self.names),
         }
 
 
@@ -177,7 +179,7 @@ class EtlSource:
         used = lib.tr_etl_count(self._live(), counts, rows, _ROWS)
         if used < 0:
             raise RunError(str(self.path), "no memory to count its events")
-        providers = dict(_row(rows[i]) for i in range(used))
+        providers = {_row_name(rows[i]): int(rows[i].events) for i in range(used)}
         if counts.other:
             providers["other"] = counts.other
         damage = _damage(counts.damage)
@@ -190,6 +192,7 @@ class EtlSource:
             by_provider=dict(sorted(providers.items(), key=lambda item: (-item[1], item[0]))),
             damage=damage,
             missing_buffers=self.facts().missing_buffers,
+            names={_row_name(rows[i]): _own_name(rows[i]) for i in range(used) if rows[i].name_bytes},
         )
 
     def open(self, links: list[LinkRequest]) -> None:
@@ -305,10 +308,12 @@ def _damage(raw: Any) -> dict[str, int]:
     return {cause: int(getattr(raw, cause)) for cause in DAMAGE}
 
 
-def _row(row: Any) -> tuple[str, int]:
-    if row.hook == 0xFFFFFFFF:
-        return str(UUID(bytes_le=bytes(row.provider))), int(row.events)
-    return f"hook={row.hook:04x}", int(row.events)
+def _row_name(row: Any) -> str:
+    return f"hook={row.hook:04x}" if row.hook != 0xFFFFFFFF else str(UUID(bytes_le=bytes(row.provider)))
+
+
+def _own_name(row: Any) -> str:
+    return bytes(ffi.buffer(row.name, row.name_bytes)).decode("utf-8", "replace")
 
 
 def _unix_ns(filetime: int) -> int:

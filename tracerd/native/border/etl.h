@@ -60,8 +60,9 @@ struct tr_etl_counts {
 struct tr_etl_row {
     uint8_t provider[16];            /* zero for kernel events */
     uint32_t hook;                   /* 0xffffffff for events with a provider */
-    uint32_t reserved;
+    uint32_t name_bytes;
     uint64_t events;
+    char name[64];                   /* that the provider gives itself in its events (TraceLogging), cut */
 };
 
 /* Open the recording behind a file descriptor, which stays the caller's: read its header, index its buffers.

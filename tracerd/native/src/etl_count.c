@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "etl_parts.h"
+#include "etw_traits.h"
 
 #define HOOKS 65536u
 #define SLOTS 16384u                         /* power of two; at most half of them are used */
@@ -22,19 +23,31 @@ static uint32_t slot_of(const struct tally *tally, const uint8_t *provider)
     return slot;
 }
 
-static void add_provider(struct tally *tally, struct tr_etl_counts *counts, const uint8_t *provider)
+static void take_name(struct tr_etl_row *row, const struct tr_etw_described *described)
 {
-    struct tr_etl_row *row = &tally->providers[slot_of(tally, provider)];
+    const char *name = NULL;
+    uint32_t bytes = tr_etw_own_name(described, &name);
+
+    row->name_bytes = bytes < sizeof row->name ? bytes : sizeof row->name;
+    if (bytes)
+        memcpy(row->name, name, row->name_bytes);
+}
+
+static void add_provider(struct tally *tally, struct tr_etl_counts *counts, const struct tr_etl_event *event)
+{
+    struct tr_etl_row *row = &tally->providers[slot_of(tally, event->provider)];
 
     if (!row->events && tally->used == SLOTS / 2) {
         counts->other++;
         return;
     }
     if (!row->events) {
-        memcpy(row->provider, provider, 16);
+        memcpy(row->provider, event->provider, 16);
         row->hook = TR_ETW_NO_HOOK;
         tally->used++;
     }
+    if (!row->name_bytes)
+        take_name(row, &event->described);
     row->events++;
 }
 
@@ -43,7 +56,7 @@ static void add(struct tally *tally, struct tr_etl_counts *counts, const struct 
     counts->events++;
     counts->by_header[event->kind]++;
     if (event->provider)
-        add_provider(tally, counts, event->provider);
+        add_provider(tally, counts, event);
     else
         tally->hooks[event->hook]++;
 }

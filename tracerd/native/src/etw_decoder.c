@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "etw_line.h"
+#include "etw_traits.h"
 
 #define MAX_RULES 1024u
 #define MUCH_TEXT (512u << 10)               /* then the walk of a file pauses, so that the text is taken */
@@ -71,19 +72,6 @@ void tr_etw_decoder_limit(struct tr_etw_decoder *decoder, uint64_t events)
     decoder->left = events;
 }
 
-/* The name in PROV_TRAITS: {u16 size, name, zero, traits}. Returns its bytes, 0 for none. */
-static uint32_t own_name(const struct tr_etw_described *described, const char **name)
-{
-    const uint8_t *begin, *zero;
-
-    if (!described || !described->traits || described->traits_bytes <= 2)
-        return 0;
-    begin = described->traits + 2;
-    zero = memchr(begin, 0, described->traits_bytes - 2u);
-    *name = (const char *)begin;
-    return zero ? (uint32_t)(zero - begin) : 0;
-}
-
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
@@ -92,7 +80,7 @@ static char lower(char c)
 static bool is_named(const struct tr_etw_rule *rule, const struct tr_etw_described *described)
 {
     const char *name = NULL;
-    uint32_t bytes = own_name(described, &name);
+    uint32_t bytes = tr_etw_own_name(described, &name);
 
     if (!bytes || bytes != rule->name_bytes)
         return false;
@@ -153,7 +141,7 @@ static void find_schema(struct tr_etw_decoder *decoder, struct tr_etw_seen *seen
     seen->provider = look.provider;
     seen->provider_bytes = look.provider_bytes;
     if (!seen->provider)
-        seen->provider_bytes = own_name(described, &seen->provider);
+        seen->provider_bytes = tr_etw_own_name(described, &seen->provider);
     if (!seen->provider_bytes)
         seen->provider = NULL;
 }
