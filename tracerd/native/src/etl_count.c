@@ -46,7 +46,7 @@ static void add_provider(struct tally *tally, struct tr_etl_counts *counts, cons
         row->hook = TR_ETW_NO_HOOK;
         tally->used++;
     }
-    if (!row->name_bytes)
+    if (event->described.traits && !row->name_bytes)
         take_name(row, &event->described);
     row->events++;
 }
