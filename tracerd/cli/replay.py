@@ -20,6 +20,7 @@ from tracerd.sources.captures import is_capture
 from tracerd.sources.choose import LiveOptions
 from tracerd.sources.etl import EtlSource
 from tracerd.sources.trec.reader import is_trec
+from tracerd.views.format import counted
 from tracerd.vm.policy import Asked, Integrity
 
 MOST = 5
@@ -69,7 +70,7 @@ def _advice(session: Session, final: SessionSnapshot, file: Path) -> str:
     tables = session.tables(final)
     if not lacking or not readable or not tables or len(tables[0][1]):
         return ""
-    more = f" and {len(lacking) - 1} other names" if lacking[1:] else ""
+    more = f" and {counted(len(lacking) - 1, 'other name')}" if lacking[1:] else ""
     return printable(f"no event came for {lacking[0]}{more}; {_what_it_has(file)}")
 
 
