@@ -17,6 +17,7 @@ from msgspec import structs
 from tests.cli.test_commands import DEMO
 from tests.sources.live import need_live_events
 from tests.sources.trec_support import LETTER, PLAIN, Given, drain, record, replay
+from tracerd.clock import FARTHEST_NS
 from tracerd.config import Probe
 from tracerd.errors import ConfigError, SourceError
 from tracerd.runtime import Session, Settings
@@ -26,7 +27,6 @@ from tracerd.runtime.recording import Recording, RecordOptions, Summary
 from tracerd.snapshot import Ledger
 from tracerd.sources.choose import LiveOptions
 from tracerd.sources.trec.format import Codec
-from tracerd.sources.trec.meta import MOST_NS
 from tracerd.sources.trec.reader import Reader
 from tracerd.sources.trec.recorder import Filter
 from tracerd.sources.trec.source import TrecSource
@@ -178,7 +178,7 @@ def test_a_copy_of_what_is_read_may_be_written_over(tmp_path: Path, large: Path)
     assert len(replay(copy).seen) == 4 * 10
 
 
-@pytest.mark.parametrize("wrong", [{"clock_offset_ns": MOST_NS + 1}, {"cpus": 0}, {"tracerd": "é"}])
+@pytest.mark.parametrize("wrong", [{"clock_offset_ns": FARTHEST_NS + 1}, {"cpus": 0}, {"tracerd": "é"}])
 def test_what_nobody_could_read_is_refused_before_a_file_is_made(
     tmp_path: Path, large: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any]
 ) -> None:

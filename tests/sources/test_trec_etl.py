@@ -13,7 +13,7 @@ import pytest
 from tests.sources.etl_support import SAMPLES, Recorder, Seen, walk
 from tests.sources.test_etl_walk import KERNEL_PROCESS, OTHER, WIDE, write
 from tests.sources.trec_support import drain
-from tracerd.clock import filetime
+from tracerd.clock import FARTHEST_NS, filetime
 from tracerd.config import Engine, Probe
 from tracerd.runtime import Session, Settings
 from tracerd.runtime.locate import locate
@@ -150,7 +150,7 @@ def spoiled(folder: Path, start_time: int | None, start_ticks: int | None = None
     return path
 
 
-FAR = 1 << 62
+FAR = FARTHEST_NS
 STARTS = [
     (None, None), (0, None), (-1, None), (1 << 63, None), ((1 << 63) - 1, None), (filetime(-100), None),
     (filetime(0), None), (filetime(FAR), None), (filetime(FAR + 1000), None), (None, 1 << 63), (None, -1),
@@ -184,6 +184,14 @@ def test_a_start_that_is_nobody_s_unix_time_is_not_known(tmp_path: Path, start_t
         assert (facts.start_ns, facts.seconds, source.clock_offset_ns) == (0, 0, 0)
     offset = sound[0].time_ns - 3_600 * 10**9
     assert [each.time_ns for each in walk(path)] == [each.time_ns - offset for each in sound]
+
+
+@pytest.mark.parametrize("start_ticks", [1 << 62, -(1 << 63)])
+def test_a_clock_that_cannot_be_does_not_spoil_a_good_start(tmp_path: Path, start_ticks: int) -> None:
+    """Unix times count from the start; only how far the clock is off from them is not known."""
+    with closing(EtlSource(spoiled(tmp_path, None, start_ticks))) as source:
+        assert source.facts().start_ns == 1_767_225_600 * 10**9
+        assert source.clock_offset_ns == 0
 
 
 def test_a_start_that_clocks_may_have_is_believed(tmp_path: Path) -> None:

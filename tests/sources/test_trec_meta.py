@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tracerd.clock import FARTHEST_NS
 from tracerd.snapshot import LEDGER_COUNTS, Ledger
 from tracerd.sources.trec.meta import (
-    MOST_NS,
     MOST_TEXT,
     End,
     Machine,
@@ -72,7 +72,7 @@ def test_a_time_that_no_clock_has_makes_a_recording_unreadable() -> None:
     assert decode_meta(text.replace(b'"recorded_ns":1', b'"recorded_ns":1' + b"0" * 30)) is None
 
 
-@pytest.mark.parametrize(("ns", "known"), [(MOST_NS, 1), (-MOST_NS, 1), (MOST_NS + 1, 0), (-1 << 63, 0)])
+@pytest.mark.parametrize(("ns", "known"), [(FARTHEST_NS, 1), (-FARTHEST_NS, 1), (FARTHEST_NS + 1, 0), (-1 << 63, 0)])
 def test_what_is_written_is_what_can_be_read(ns: int, known: int) -> None:
     """The writer asks the reader: both have the same bounds."""
     meta = Meta(MACHINE, ns, 1, ())

@@ -142,9 +142,10 @@ class EtlSource:
 
     @property
     def clock_offset_ns(self) -> int:
-        """Unix time minus the recording's own clock; 0 where its header knows no unix time."""
+        """Unix time minus the recording's own clock; 0 where its header knows no unix time, or no such clock can be."""
         start = self._facts.start_ticks
-        return int(lib.tr_etl_unix_ns(self._facts, start) - lib.tr_etl_clock_ns(self._facts, start))
+        offset = int(lib.tr_etl_unix_ns(self._facts, start) - lib.tr_etl_clock_ns(self._facts, start))
+        return offset if abs(offset) <= clock.FARTHEST_NS else 0
 
     @property
     def first_ns(self) -> int:

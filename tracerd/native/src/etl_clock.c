@@ -3,7 +3,7 @@
 
 #define FILETIME_OF_1970 116444736000000000LL
 #define NS_PER_SECOND 1000000000LL
-#define FARTHEST ((int64_t)1 << 62)          /* ns: 146 years, until 2116. So far the clock of a .trec may be off, too. */
+#define FARTHEST ((int64_t)1 << 62)          /* ns: 146 years, until 2116. No later time is in a .trec (clock.py). */
 #define EXACT_IN_DOUBLE ((uint64_t)1 << 52)
 
 static int64_t saturate(__int128 value)
@@ -39,11 +39,9 @@ static __int128 start_to_unix(const struct tr_etl_facts *facts)
 
 bool tr_etl_start_known(const struct tr_etl_facts *facts)
 {
-    __int128 start = filetime_to_unix(facts->start_time), offset = 0;
+    __int128 start = filetime_to_unix(facts->start_time);
 
-    if (facts->clock != 2)
-        offset = start - ticks_to_ns(facts->start_ticks, facts->frequency);
-    return start >= 0 && start <= FARTHEST && offset >= -FARTHEST && offset <= FARTHEST;
+    return start >= 0 && start <= FARTHEST;
 }
 
 int64_t tr_etl_unix_ns(const struct tr_etl_facts *facts, int64_t ticks)

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 
 from tracerd import __version__
+from tracerd.clock import FARTHEST_NS
 from tracerd.errors import TracerdError
 from tracerd.platforms.linux import LINUX
 from tracerd.snapshot import LEDGER_COUNTS, Ledger
@@ -25,8 +26,6 @@ ETW_EVENT = "etl"
 MOST_CPUS = 65_536
 CONTEXT_LIMIT = 8192
 MOST_TEXT = 256
-MOST_NS = 1 << 62
-"""Of times: 146 years, until 2116. The native etl_clock.c believes no start of a `.etl` that is further off."""
 
 # What a file says reaches terminals and C comments.
 _EventName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_:*.-]{1,256}\Z")]
@@ -50,14 +49,14 @@ class Machine(msgspec.Struct, frozen=True):
     os: _Text
     arch: _Text
     kernel: _Text
-    recorded_ns: Annotated[int, msgspec.Meta(ge=-MOST_NS, le=MOST_NS)]      # unix time
+    recorded_ns: Annotated[int, msgspec.Meta(ge=-FARTHEST_NS, le=FARTHEST_NS)]      # unix time
 
 
 class Meta(msgspec.Struct, frozen=True):
     """The first block. `clock_offset_ns` is unix time minus the clock of the events."""
 
     machine: Machine
-    clock_offset_ns: Annotated[int, msgspec.Meta(ge=-MOST_NS, le=MOST_NS)]
+    clock_offset_ns: Annotated[int, msgspec.Meta(ge=-FARTHEST_NS, le=FARTHEST_NS)]
     cpus: Annotated[int, msgspec.Meta(ge=1, le=MOST_CPUS)]               # slots that per-CPU maps need
     events: Annotated[tuple[RecordedEvent, ...], msgspec.Meta(max_length=4096)]
     tracerd: _Text = __version__             # the version that wrote it
