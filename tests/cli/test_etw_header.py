@@ -18,7 +18,7 @@ from tracerd.runtime.compiler import compile_source
 from tracerd.sources.demo import KERNEL_PROCESS, RUNNING, START_NS, STARTED
 from tracerd.sources.etl_writer import EtlWriter
 from tracerd.sources.schema.c_header import c_header
-from tracerd.sources.schema.c_names import event_prefixes, provider_prefix
+from tracerd.sources.schema.c_names import event_prefixes, field_number, provider_prefix
 from tracerd.sources.schema.catalog import load, shipped
 from tracerd.sources.schema.events_file import read_events
 from tracerd.sources.schema.model import Event, Field, Provider, ValueMap
@@ -151,7 +151,10 @@ HOSTILE = Provider(
 
 def test_names_end_no_comment_and_are_identifiers(tmp_path: Path) -> None:
     """Whatever a manifest calls its things."""
-    compiles(c_header(HOSTILE, EVIL), tmp_path)
+    text = c_header(HOSTILE, EVIL)
+    compiles(text, tmp_path)
+    for name in ("a-b", "a_b"):                  # one identifier, but two fields
+        assert f"0x{field_number(name):08x}u" in text
 
 
 def test_two_fields_of_one_number_are_refused() -> None:

@@ -81,7 +81,7 @@ def test_events_are_json_lines_where_no_terminal_is(recording: Path) -> None:
     assert "pid" in mine
     assert (unknown["reason"], unknown["payload"]) == ("no schema for its provider", "ab")
     assert "9 events, " in done.stderr
-    assert "1 no schema for the version; 1 bytes left over" in done.stderr
+    assert "1 × no schema for the version; 1 × bytes left over" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,7 @@ def test_events_are_json_lines_where_no_terminal_is(recording: Path) -> None:
         (["--profile", "process"], ["ProcessStart"] * 3 + ["Start"]),
         (["--profile", "process", "--provider", "Process"], ["Start"]),
         (["--profile", "dns"], []),
+        (["--profile", "dns", "--profile", "process"], ["ProcessStart"] * 3 + ["Start"]),
     ],
 )
 def test_filters_leave_what_was_asked_for(recording: Path, arguments: list[object], names: list[str | None]) -> None:
@@ -157,7 +158,8 @@ def test_a_manifest_brings_schemas(recording: Path, tmp_path: Path) -> None:
     """Names of its providers may be used too."""
     manifest = tmp_path / "mine.man"
     manifest.write_text(WHOLE)
-    (event,) = events(recording, "--manifest", manifest, "--provider", "my-provider")
+    for name in ("my-provider", f"{str(MINE).upper()}:Event3"):
+        (event,) = events(recording, "--manifest", manifest, "--provider", name)
     assert (event["provider"], event["event"], event["fields"]) == ("My-Provider", "Event3", {})
 
 
@@ -186,7 +188,7 @@ def test_what_is_wrong_with_a_recording_is_told_where_it_is_decoded(tmp_path: Pa
         (["-o", "x.xml"], 2, "x.xml: its end says how it is written: .jsonl, .csv, .parquet, .arrow"),
         (["-o", "/nowhere/x.csv"], 2, "/nowhere/x.csv: cannot be made: No such file or directory"),
         (["--manifest", "/nowhere.man"], 2, "/nowhere.man: cannot be read"),
-        (["--profile", "dns", "--provider", "Process"], 2, "none of these is in the profile 'dns'"),
+        (["--profile", "dns", "--provider", "Process"], 2, "none of these is in the profile dns"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(recording: Path, arguments: list[object], code: int, error: str) -> None:
@@ -233,6 +235,27 @@ def test_a_file_that_is_there_is_kept(recording: Path, tmp_path: Path) -> None:
     run(recording, "-o", kept, "--force")
     assert kept.read_text().startswith("time,provider,")
     assert list(tmp_path.iterdir()) == [kept]
+
+
+def test_no_file_is_replaced_that_is_read_or_is_none(recording: Path, tmp_path: Path) -> None:
+    """A recording or manifest under whatever name, a pipe: refused. What a link leads to is replaced, not the link."""
+    own, link, pipe, old = (tmp_path / name for name in ("own.csv", "link.csv", "pipe.csv", "old.csv"))
+    own.write_bytes(recording.read_bytes())
+    link.symlink_to(own)
+    os.mkfifo(pipe)
+    for output, error in ((own, "is what is read"), (link, "is what is read"), (pipe, "is not a regular file")):
+        assert error in run(own, "-o", output, "--force", code=2).stderr
+    assert own.read_bytes() == recording.read_bytes()
+    manifest = tmp_path / "mine.csv"
+    manifest.write_text(WHOLE)
+    assert "is what is read" in run(own, "--manifest", manifest, "-o", manifest, "--force", code=2).stderr
+    assert manifest.read_text() == WHOLE
+    old.write_text("old")
+    link.unlink()
+    link.symlink_to(old)
+    run(own, "-o", link, "--force")
+    assert link.is_symlink()
+    assert old.read_text().startswith("time,")
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])

@@ -38,6 +38,15 @@ def test_a_person_sees_the_same() -> None:
     assert "    utf16z CommandLine;" in lines
 
 
+@pytest.mark.parametrize(
+    "glob",
+    ["etw:kernel-process:processstart", "etw:MICROSOFT-WINDOWS-Kernel-Process:ProcessStart", "etw:kernel-p*:*start"],
+)
+def test_names_may_be_spelt_as_attach_names_may(glob: str) -> None:
+    """Letters of either case, and without what all of Microsoft's begin with."""
+    assert "etw:Microsoft-Windows-Kernel-Process:ProcessStart  (id 1" in listed(glob)
+
+
 @pytest.mark.parametrize("names", [etw_names, etw_kernel_names])
 def test_every_name_that_is_listed_can_be_attached_to(names: Any) -> None:
     """And has its fields, or none at all."""

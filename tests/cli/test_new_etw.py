@@ -56,7 +56,7 @@ def test_it_shows_who_has_the_event_and_what_the_last_one_said(folder: Path) -> 
 @pytest.mark.parametrize(
     ("event", "source", "column"),
     [
-        ("DNS-Client:3008", "etw:Microsoft-Windows-DNS-Client:QueryCompleted", "said"),
+        ("etw:DNS-Client:3008", "etw:Microsoft-Windows-DNS-Client:QueryCompleted", "said"),
         ("Thread:CSwitch", "etw-kernel:Thread:CSwitch", "value"),
         ("ALPC:SendMessage", "etw:ALPC:SendMessage", "value"),
     ],
@@ -72,10 +72,13 @@ def test_numbers_are_shown_where_there_is_no_text(event: str, source: str, colum
 
 
 def test_an_event_of_a_manifest_is_attached_to_by_guid_and_number(folder: Path) -> None:
-    """No replay needs the manifest to find it; to read its fields it does."""
+    """No replay needs the manifest to find it; to read its fields it does, as all that is said of it goes on to say."""
     (folder / "mine.man").write_text(WHOLE)
     done = tracerd("new", "made", "--etw", "My-Provider:1", "--manifest", "mine.man", folder=folder)
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("replay FILE.etl made/probe.toml --manifest mine.man\n")
+    readme = (folder / "made" / "README.md").read_text()
+    assert readme.count(" --manifest ../mine.man") == 3
     recording = folder / "mine.etl"
     with EtlWriter(recording) as writer:
         writer.manifest_event(1_000_010, MY_PROVIDER, 1, b"", version=2, pid=44)
@@ -90,7 +93,7 @@ def test_every_shipped_event_can_have_a_probe(path: Path) -> None:
         made = etw_template(Catalog(), f"{provider.name}:{number}")
         match = parse_name(made.places["@SOURCE@"])
         assert (match.provider, match.event) == (provider.guid, number), name
-        for text in filled_in("etw", {"@NAME@": "made", **made.places}).values():
+        for text in filled_in("etw", {"@NAME@": "made", "@MANIFESTS@": "", **made.places}).values():
             assert not re.search("@[A-Z]+@", text)
 
 
@@ -99,6 +102,7 @@ def test_every_shipped_event_can_have_a_probe(path: Path) -> None:
     [
         (("--etw", "Kernel-Process"), "say which event, Microsoft-Windows-Kernel-Process:EVENT: CpuBasePriorityChange"),
         (("--etw", "Kernel-Proces:Start"), "did you mean Microsoft-Windows-Kernel-Process?"),
+        (("--etw", "*MySource:Event"), "their fields are ETW_FIELD("),
         (("--etw", "DNS-Client:QueryCaled"), "did you mean QueryCalled?"),
         (("--manifest", "x.man"), "say which with --etw PROVIDER:EVENT"),
     ],

@@ -193,7 +193,7 @@ def test_what_is_read_is_not_written_over(demo: Path, tmp_path: Path) -> None:
     for path, reading in ((demo, ("--from", demo)), (etl, ("--from", etl)), (etl, (f"etl:{etl}",))):
         before = path.read_bytes()
         done = tracerd("record", *reading, "-o", path, "--force")
-        assert (done.returncode, done.stderr) == (2, f"tracerd: -o: {path} is what is read: name another file\n")
+        assert (done.returncode, done.stderr) == (2, f"tracerd: -o: {path} is what is read: write to another file\n")
         assert path.read_bytes() == before
 
 

@@ -17,6 +17,7 @@ from tracerd.platforms.detect import detect
 from tracerd.platforms.linux import LINUX
 from tracerd.platforms.model import MapKind
 from tracerd.platforms.windows import OWN, SERVED, UNSERVED_HELPERS, WINDOWS
+from tracerd.runtime.locate import locate
 from tracerd.verifier.prepare import make_job
 from tracerd.vm.interpreter import ARGUMENT_CODES
 
@@ -123,3 +124,9 @@ def test_what_is_not_there_is_refused_by_name(define: str, said: str) -> None:
     with pytest.raises(ObjectError) as refusal:
         make_job(spec, spec.programs[0], WINDOWS)
     assert said in str(refusal.value)
+
+
+def test_a_bare_object_of_a_type_that_nothing_feeds_is_refused_as_such() -> None:
+    """No probe.toml could attach it."""
+    with pytest.raises(ObjectError, match="tracerd knows the type and has no events for it"):
+        locate(str(OBJECTS / "refused_connect.bpf.o"))

@@ -166,7 +166,7 @@ def test_what_is_read_is_not_written_over(tmp_path: Path, kind: str, name: str) 
         plan = plan_sources([f"etl:{path}"], LiveOptions()) if kind == "source" else plan_file(path, [])
         with Recording(plan, RecordOptions(output, force=force)) as recording, pytest.raises(ConfigError) as refused:
             recording.start()
-        assert str(refused.value) == f"-o: {output} is what is read: name another file"
+        assert str(refused.value) == f"-o: {output} is what is read: write to another file"
     assert (path.read_bytes(), sorted(tmp_path.iterdir())) == (before, files)
 
 

@@ -235,7 +235,7 @@ def test_a_profile_is_recorded(windows: FakeWindows, tmp_path: Path) -> None:
         assert windows.sessions["tracerd-kernel"].flags == 0x1 | 0x4
         _play(windows)
         summary = recording.stop()
-    with closing(EtlDecoding(DEMO, Catalog(), Selection(profile="process"))) as decoding:
+    with closing(EtlDecoding(DEMO, Catalog(), Selection(profiles=("process",)))) as decoding:
         assert sum(1 for piece in decoding.pieces("json") for _ in piece.splitlines()) == summary.events > 100
     source = TrecSource(path)
     assert {event.name for event in source.reader.meta.events} == set(profile_names("process"))

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -62,7 +63,8 @@ def read(path: Path) -> tuple[list[Packet], Any]:
             passed += some
         ledger = source.statistics()[NAME]
     lib.tr_program_free(recorder.program)
-    assert passed == ledger.produced
+    broken = "cut off" in ledger.via or "makes no sense" in ledger.via         # what a capture ends in is one drop
+    assert passed + broken == ledger.produced
     assert ledger.missing == 0
     return recorder.seen, ledger
 
@@ -146,6 +148,7 @@ def test_a_pcapng_is_read_in_either_byte_order(order: str, tmp_path: Path) -> No
         (section("<")[:8] + bytes(20), 0, "what makes no sense"),
         (section("<") + interface("<") + block("<", 6, struct.pack("<IIIII", 0, 0, 0, 5, 5)), 0, "what makes no sense"),
     ],
+    ids=count(),
 )
 def test_what_makes_no_sense_ends_a_capture_and_is_told(data: bytes, packets: int, said: str, tmp_path: Path) -> None:
     """Packets before the damage are run; no length is believed that goes beyond what holds it."""
@@ -154,6 +157,7 @@ def test_what_makes_no_sense_ends_a_capture_and_is_told(data: bytes, packets: in
     seen, ledger = read(path)
     assert len(seen) == packets
     assert said in ledger.via
+    assert (ledger.delivered, ledger.dropped_in_ring) == (packets, 1)
 
 
 def test_packets_that_no_proof_covers_are_dropped_and_counted(tmp_path: Path) -> None:

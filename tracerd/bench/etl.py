@@ -103,11 +103,9 @@ def _run(path: Path, program: str) -> _Sample:
     with Session(Settings(recording=path, wait_for_code=True)) as session:
         session.add(Probe(program, PROGRAMS / f"{program}.bpf.o", "auto", (("on_event", f"etl:{path}"),), ()))
         session.start()
-        began = time.perf_counter()
         session.wait(_WAIT_SECONDS)
-        ended = time.perf_counter()
         final = session.stop()
         whole = time.perf_counter() - opened
     rows = final.ledger.values()
     lost = sum(row.lost + row.dropped_in_ring for row in rows)
-    return _Sample(sum(row.delivered for row in rows), lost, ended - began, final.pump_cpu_ns / 1e9, whole)
+    return _Sample(sum(row.delivered for row in rows), lost, final.seconds, final.pump_cpu_ns / 1e9, whole)

@@ -12,6 +12,7 @@ import click
 
 from tracerd.cli.events_sinks import OutputFile, told_when_full
 from tracerd.cli.options import manifest_option
+from tracerd.cli.output import printable
 from tracerd.cli.schemas import catalog_of
 from tracerd.errors import ConfigError
 from tracerd.sources.schema.c_header import c_header
@@ -37,10 +38,11 @@ def header(
     if output is None:
         click.echo(text, nl=False)
         return
-    with told_when_full(output), OutputFile(output, force=force) as file:
+    with told_when_full(output), OutputFile(output, force=force, read=manifests) as file:
         file.put(text.encode())
     number = counted(len({number for number, _ in found.events}), "event")
-    click.echo(f"{output}: {found.name}, {number} in {counted(len(found.events), 'version')}", err=True)
+    made = f"{output}: {found.name}, {number} in {counted(len(found.events), 'version')}"
+    click.echo(printable(made), err=True)
 
 
 def chosen_events(provider: Provider, names: tuple[str, ...]) -> dict[tuple[int, int], Event]:
@@ -69,6 +71,9 @@ def find_provider(catalog: Catalog, name: str) -> Provider:
     Raises:
         ConfigError: nothing is known of it; the nearest name is offered.
     """
+    name = name.removeprefix("etw:").removeprefix("etw-kernel:")
+    if name.startswith("*"):
+        raise ConfigError(name, "events of such providers describe themselves: their fields are ETW_FIELD(\"name\")")
     guid = None
     with suppress(ValueError):
         guid = UUID(name)

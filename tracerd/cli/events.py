@@ -8,8 +8,6 @@ from typing import NoReturn
 from uuid import UUID
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from tracerd.cli import events_fields, events_trec
 from tracerd.cli.options import manifest_option
@@ -20,7 +18,7 @@ from tracerd.sources.etl_decoding import Selection
 from tracerd.sources.etl_names import hook_name, provider_name
 from tracerd.sources.schema.profiles import PROFILES
 from tracerd.sources.trec.reader import Reader, is_trec
-from tracerd.views.format import count, size
+from tracerd.views.format import count, counted, size
 
 
 @click.command("events")
@@ -30,7 +28,10 @@ from tracerd.views.format import count, size
 @click.option("--provider", "providers", multiple=True, metavar="NAME[:EVENT]", help="Only events of this provider.")
 @click.option("--id", "ids", multiple=True, type=click.IntRange(0, 65535), help="Only events of this id or opcode.")
 @click.option("--pid", type=click.IntRange(0, 0xFFFFFFFF), help="Only events of this process.")
-@click.option("--profile", type=click.Choice(list(PROFILES)), help="Only events that answer this question.")
+@click.option(
+    "--profile", "profiles", multiple=True, type=click.Choice(list(PROFILES)),
+    help="Only events that answer this question.",
+)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N events.")
 @manifest_option
 @click.option(
@@ -45,7 +46,7 @@ def command(
     providers: tuple[str, ...],
     ids: tuple[int, ...],
     pid: int | None,
-    profile: str | None,
+    profiles: tuple[str, ...],
     limit: int | None,
     manifests: tuple[Path, ...],
     output: Path | None,
@@ -57,7 +58,7 @@ def command(
     --fields prints each event with its fields: for a person on a terminal, as a JSON object a line elsewhere and with
     --json. All options that choose events, and -o, mean --fields.
     """
-    selection = Selection(providers, ids, profile, pid, limit)
+    selection = Selection(providers, ids, profiles, pid, limit)
     chosen = selection != Selection() or bool(manifests) or output is not None
     if only_count and (fields or chosen):
         raise ConfigError("--count", "counts every event; leave it out to decode some")
@@ -104,20 +105,20 @@ def _print(name: str, facts: EtlFacts, counts: EventCounts) -> None:
     console = text_console()
     console.print(
         f"{name}: {size(facts.file_bytes)}, Windows {facts.os_version}, {facts.processors} CPUs, "
-        f"{facts.seconds:.1f} s, clock {facts.clock}{f', {facts.compression}' if facts.compression else ''}"
-    )
+        f"{facts.seconds:.1f} s, clock {facts.clock}{f', {facts.compression}' if facts.compression else ''}",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
     console.print(
-        f"{count(counts.events)} events in {count(counts.buffers)} buffers, {counts.bad_buffers} bad, "
-        f"{count(counts.lost)} events lost by the recorder"
+        f"{counted(counts.events, 'event')} in {counted(counts.buffers, 'buffer')}, {counts.bad_buffers} bad, "
+        f"{counted(counts.lost, 'event')} lost by the recorder"
     )
     if condition := describe_condition(counts.damage, counts.missing_buffers):
         console.print(condition, style="bold red")
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    grid.add_column("events", justify="right")
-    grid.add_column("provider or hook")
-    for provider, events in counts.by_provider.items():
-        grid.add_row(count(events), Text(_label(provider, counts.names)))
-    console.print(grid)
+    rows = [(count(events), _label(provider, counts.names)) for provider, events in counts.by_provider.items()]
+    width = max(len(events) for events, _ in [("events", ""), *rows])
+    console.print(f"{'events':>{width}}  provider or hook", style="bold")
+    for events, label in rows:               # there may be tens of thousands, which a grid would measure each
+        click.echo(f"{events:>{width}}  {label}")
 
 
 def event_name(provider: str, names: Mapping[str, str]) -> str:

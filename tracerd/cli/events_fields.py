@@ -49,7 +49,7 @@ def write(path: Path, selection: Selection, manifests: Sequence[Path], output: P
     arrow = load_arrow(f"-o {output}") if suffix in (".parquet", ".arrow") else None
     catalog = catalog_of(manifests)
     with closing(EtlDecoding(path, catalog, selection)) as decoding, told_when_full(output):
-        with OutputFile(output, force=force) as file:
+        with OutputFile(output, force=force, read=(path, *manifests)) as file:
             if suffix == ".jsonl":
                 _copy(decoding, file)
             elif arrow is None:
@@ -92,7 +92,7 @@ def summary(decoding: EtlDecoding) -> str:
     parts = [f"{counted(counts.events, 'event')}{chosen}, {count(counts.decoded)} decoded"]
     if counts.self_described:
         parts[0] += f" ({count(counts.self_described)} by their own description)"
-    parts += [f"{count(number)} {reason}" for reason, number in counts.unknown.items()]
+    parts += [f"{count(number)} × {reason}" for reason, number in counts.unknown.items()]
     if counts.lost:
         parts.append(f"{count(counts.lost)} lost: no memory for their text")
     if refused := decoding.refused_descriptions:

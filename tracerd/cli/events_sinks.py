@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol
@@ -68,17 +68,20 @@ def _pair(key: str, value: object, label: str | None) -> str:
 class OutputFile:
     """A file that appears under its name when all of it is written, and of which nothing is left if that fails."""
 
-    def __init__(self, path: Path, *, force: bool) -> None:
-        """Make it under another name beside its own.
+    def __init__(self, path: Path, *, force: bool, read: Iterable[Path] = ()) -> None:
+        """Make it under another name beside its own; a link stays and what it leads to is replaced.
 
         Raises:
-            ConfigError: the file is there already and `force` is not set, or it cannot be made.
+            ConfigError: the file is there already and `force` is not set, is one of those that are `read` or no file,
+                or it cannot be made.
         """
-        if path.exists() and not force:
-            raise ConfigError(str(path), "exists; --force replaces it")
-        self.path = path
+        if path.exists():
+            if not force:
+                raise ConfigError(str(path), "exists; --force replaces it")
+            check_replaceable(path, read)
+        self.path = path.resolve()
         try:
-            descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+            descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=self.path.parent)
         except OSError as error:
             raise ConfigError(str(path), f"cannot be made: {error.strerror}") from error
         self._part = Path(name)
@@ -100,6 +103,18 @@ class OutputFile:
                 self._part.replace(self.path)
         finally:
             self._part.unlink(missing_ok=True)
+
+
+def check_replaceable(path: Path, read: Iterable[Path]) -> None:
+    """Refuse to replace what is read for it, and what is no file: a device, a pipe, a folder.
+
+    Raises:
+        ConfigError: it is one of those.
+    """
+    if not path.is_file():
+        raise ConfigError(str(path), "is not a regular file: without -o what is written goes to standard output")
+    if any(each.exists() and path.samefile(each) for each in read):
+        raise ConfigError(str(path), "is what is read: write to another file")
 
 
 @contextlib.contextmanager

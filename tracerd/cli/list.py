@@ -83,13 +83,22 @@ def _events(glob: str) -> list[Row]:
         if not (fnmatch.fnmatch(prefix, glob.split(":")[0])):
             continue
         try:
-            names = [name for name in find() if fnmatch.fnmatch(name, glob) or name.startswith(f"{glob}:")]
+            names = [name for name in find() if _fits(name, glob)]
             rows |= {name: {"event": name} for name in names}
         except (NotPermitted, NotSupported) as refusal:
             refusals.append(refusal)
     if refusals and not rows:
         raise refusals[0]
     return [_with_fields(row) if len(rows) <= _fields_up_to(name) else row for name, row in rows.items()]
+
+
+def _fits(name: str, glob: str) -> bool:
+    """True if a glob means an event, or the provider of one: names of ETW as attach names may be spelt."""
+    spelt = [name]
+    if name.startswith("etw"):
+        glob, name = glob.lower(), name.lower()
+        spelt = [name, name.replace("etw:microsoft-windows-", "etw:")]
+    return any(fnmatch.fnmatchcase(each, glob) or each.startswith(f"{glob}:") for each in spelt)
 
 
 def _fields_up_to(name: str) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -35,14 +37,20 @@ def command(name: str, parent: Path, etw: str | None, manifests: tuple[Path, ...
     folder, kind, places, files_made = parent / name, "process", {"@NAME@": name}, dict[str, str]()
     if etw is not None:
         made_for = etw_template(catalog_of(manifests), etw)
-        kind, files_made, places = "etw", {made_for.header: made_for.text}, places | made_for.places
+        kind, files_made = "etw", {made_for.header: made_for.text}
+        from_there = [Path(os.path.relpath(path, folder)) for path in manifests]
+        places |= made_for.places | {"@MANIFESTS@": _options(from_there)}
     made = write_files(folder, files_made | filled_in(kind, places))
     if as_json:
         print_json({"probe": name, "files": [str(path) for path in made]})
         return
     click.echo(f"made {', '.join(str(path) for path in made)}")
     run = "tracerd replay FILE.etl" if etw is not None else "tracerd run"
-    click.echo(f"next: tracerd build {folder} && {run} {folder / 'probe.toml'}")
+    click.echo(f"next: tracerd build {folder} && {run} {folder / 'probe.toml'}{_options(manifests)}")
+
+
+def _options(manifests: Iterable[Path]) -> str:
+    return "".join(f" --manifest {shlex.quote(str(path))}" for path in manifests)
 
 
 def filled_in(kind: str, places: Mapping[str, str]) -> dict[str, str]:

@@ -40,7 +40,7 @@ def etw_template(catalog: Catalog, what: str) -> EtwTemplate:
     Raises:
         ConfigError: no schema is known of it, or no event was named.
     """
-    name, _, wanted = what.partition(":")
+    name, _, wanted = what.removeprefix("etw:").removeprefix("etw-kernel:").partition(":")
     provider = find_provider(catalog, name)
     if not wanted:
         names = sorted(provider.numbers())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -30,7 +31,10 @@ MOST = 5
 @click.command("replay")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("probe")
-@click.option("--speed", type=params.speed, metavar="N|max", default="max", show_default=True, help="1: its own pace.")
+@click.option(
+    "--speed", type=params.speed, metavar="N|max", default="max", show_default=True,
+    help="Of a .trec: 1 is its own pace.",
+)
 @engine_option
 @manifest_option
 @json_option
@@ -86,6 +90,13 @@ def _what_it_has(file: Path) -> str:
         counts = recording.count()
     finally:
         recording.close()
-    found = [event_name(each, counts.names) for each in counts.by_provider if not each.startswith("hook=00")]
+    told = [each for each in counts.by_provider if each != "other" and not each.startswith("hook=00")]
+    found = list(dict.fromkeys(_group(each, counts.names) for each in told))
     names = ", ".join(found[:MOST]) + (", …" if found[MOST:] else "")
     return f"it has {names or 'none'}: {command}"
+
+
+def _group(provider: str, names: Mapping[str, str]) -> str:
+    """Return what a provider is called, and of a hook the group only."""
+    name = event_name(provider, names)
+    return name.partition(" ")[0] if provider.startswith("hook=") else name

@@ -14,6 +14,7 @@ from tracerd.platforms.windows import WINDOWS
 from tracerd.sources.captures import SUFFIXES, is_capture
 from tracerd.sources.hook_feeds import default_sources
 from tracerd.sources.names import begins_as_name
+from tracerd.verifier.prepare import unserved
 
 RECORDINGS = (".etl", ".trec")
 """What recordings are called; captures of packets have their own names."""
@@ -78,6 +79,8 @@ def _sources(spec: ObjectSpec, program: ProgramSpec, recording: Path | None) -> 
         return (f"packet:{recording}",)
     if platform is WINDOWS and kind is not None:
         return default_sources(kind.name)
+    if kind is None and program.section.split("/", 1)[0] in platform.unserved_sections:
+        raise unserved(spec.path, program, platform)
     return (source_of(spec.path, program.name, program.section),)
 
 

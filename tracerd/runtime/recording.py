@@ -168,7 +168,7 @@ def _refuse_own_input(output: Path, source: Path) -> None:
     except (OSError, ValueError):            # one is not there, or no name of a file at all
         return
     if same:
-        raise ConfigError("-o", f"{output} is what is read: name another file")
+        raise ConfigError("-o", f"{output} is what is read: write to another file")
 
 
 def _charged(row: Ledger, counts: Counts) -> Ledger:

@@ -31,7 +31,7 @@ class Selection:
 
     providers: tuple[str, ...] = ()      # names or GUIDs, with ":EVENT" at will
     ids: tuple[int, ...] = ()
-    profile: str | None = None
+    profiles: tuple[str, ...] = ()
     pid: int | None = None
     limit: int | None = None
 
@@ -160,12 +160,12 @@ def _add_schemas(schemas: EtwSchemas, catalog: Catalog, present: Iterable[UUID |
 
 def _rules(selection: Selection, catalog: Catalog, present: _Present) -> list[Rule]:
     """Return what a selection means: rules of which an event must fit one; none, if it needs to fit none."""
-    rules = [_rule(want) for want in PROFILES[selection.profile]] if selection.profile else []
+    rules = [_rule(want) for profile in selection.profiles for want in PROFILES[profile]]
     if selection.providers:
         named = [_wanted(name, catalog, present) for name in selection.providers]
         rules = [each for wanted in named for each in _narrowed(rules or [Rule(EtwMatch())], wanted)]
         if not rules:
-            raise ConfigError("--provider", f"none of these is in the profile {selection.profile!r}")
+            raise ConfigError("--provider", f"none of these is in the profile {' or '.join(selection.profiles)}")
     if selection.ids:
         numbered = [(rule, number) for rule in rules or [Rule(EtwMatch())] for number in selection.ids]
         rules = [replace(rule, match=replace(rule.match, event=number)) for rule, number in numbered]
@@ -194,7 +194,7 @@ def _wanted(name: str, catalog: Catalog, present: _Present) -> Rule:
     """
     plain, _, event = name.partition(":")
     for provider in (*catalog.added, *catalog.described):
-        if plain.lower() == provider.name.lower():
+        if plain.lower() in (provider.name.lower(), str(provider.guid)):
             numbers = {name.lower(): number for name, number in provider.numbers().items()}
             number = int(event) if event.isdecimal() else numbers.get(event.lower())
             if event and number is None:

@@ -38,7 +38,7 @@ REASONS: Mapping[int, str] = {
     lib.TR_ETW_LEFT: "bytes left over",
     lib.TR_ETW_BAD_SCHEMA: "described by itself senselessly",
     lib.TR_ETW_TOO_LARGE: "too many values or too much text",
-    lib.TR_ETW_WPP: "WPP messages",
+    lib.TR_ETW_WPP: "a WPP message",
 }
 """Why a payload is not, or not wholly, decoded."""
 

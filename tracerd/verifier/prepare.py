@@ -23,11 +23,7 @@ def make_job(
     """
     kind = program_type or platform.type_of_section(program.section)
     if kind is None and program.section.split("/", 1)[0] in platform.unserved_sections:
-        raise ObjectError(
-            obj.path,
-            f"program {program.name!r} is of section {program.section!r}: tracerd knows the type and has no events for "
-            f"it; of {platform.name} it runs {', '.join(each.name for each in platform.program_types)}",
-        )
+        raise unserved(obj.path, program, platform)
     if kind is None:
         known = ", ".join(sorted(name for each in platform.program_types for name in each.sections))
         raise ObjectError(
@@ -44,6 +40,15 @@ def make_job(
         maps=tuple(_facts(obj, spec, platform) for spec in obj.maps),
         lines=tuple((start, line.file, line.line, line.text) for start, line in program.lines),
         options=options or Options(),
+    )
+
+
+def unserved(path: str, program: ProgramSpec, platform: Platform) -> ObjectError:
+    """Return what is said of a program whose type is known and fed by nothing here."""
+    return ObjectError(
+        path,
+        f"program {program.name!r} is of section {program.section!r}: tracerd knows the type and has no events for it; "
+        f"of {platform.name} it runs {', '.join(each.name for each in platform.program_types)}",
     )
 
 

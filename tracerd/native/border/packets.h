@@ -26,5 +26,6 @@ int32_t tr_capture_set_links(struct tr_capture *capture, const struct tr_link *l
 /* Read on for about `timeout_ms`. Returns the packets passed, or -1 at the end. */
 int64_t tr_capture_pump(struct tr_capture *capture, struct tr_run *run, uint32_t timeout_ms);
 
+/* What a capture ends in that makes no sense, is cut off or cannot be read is one drop of every event. */
 void tr_capture_ledger(const struct tr_capture *capture, uint32_t event, struct tr_ledger *ledger);
 void tr_capture_counts(const struct tr_capture *capture, struct tr_capture_counts *counts);

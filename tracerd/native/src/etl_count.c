@@ -7,9 +7,20 @@
 #define HOOKS 65536u
 #define SLOTS 16384u                         /* power of two; at most half of them are used */
 
+struct counted {
+    uint8_t provider[16];
+    uint64_t events;                         /* 0: the slot is free */
+};
+
+struct own_name {
+    uint32_t bytes;
+    char text[sizeof ((struct tr_etl_row *)0)->name];
+};
+
 struct tally {
     uint64_t hooks[HOOKS];
-    struct tr_etl_row providers[SLOTS];
+    struct counted providers[SLOTS];
+    struct own_name names[SLOTS];            /* apart: few have one, so that most of its memory is never touched */
     uint32_t used;
 };
 
@@ -23,32 +34,33 @@ static uint32_t slot_of(const struct tally *tally, const uint8_t *provider)
     return slot;
 }
 
-static void take_name(struct tr_etl_row *row, const struct tr_etw_described *described)
+static void take_name(struct own_name *own, const struct tr_etw_described *described)
 {
     const char *name = NULL;
     uint32_t bytes = tr_etw_own_name(described, &name);
 
-    row->name_bytes = bytes < sizeof row->name ? bytes : sizeof row->name;
-    if (bytes)
-        memcpy(row->name, name, row->name_bytes);
+    if (own->bytes || !bytes)
+        return;
+    own->bytes = bytes < sizeof own->text ? bytes : sizeof own->text;
+    memcpy(own->text, name, own->bytes);
 }
 
 static void add_provider(struct tally *tally, struct tr_etl_counts *counts, const struct tr_etl_event *event)
 {
-    struct tr_etl_row *row = &tally->providers[slot_of(tally, event->provider)];
+    uint32_t slot = slot_of(tally, event->provider);
+    struct counted *counted = &tally->providers[slot];
 
-    if (!row->events && tally->used == SLOTS / 2) {
+    if (!counted->events && tally->used == SLOTS / 2) {
         counts->other++;
         return;
     }
-    if (!row->events) {
-        memcpy(row->provider, event->provider, 16);
-        row->hook = TR_ETW_NO_HOOK;
+    if (!counted->events) {
+        memcpy(counted->provider, event->provider, 16);
         tally->used++;
     }
-    if (event->described.traits && !row->name_bytes)
-        take_name(row, &event->described);
-    row->events++;
+    counted->events++;
+    if (event->described.traits)
+        take_name(&tally->names[slot], &event->described);
 }
 
 static void add(struct tally *tally, struct tr_etl_counts *counts, const struct tr_etl_event *event)
@@ -80,12 +92,23 @@ static bool count_buffer(const struct tr_etl *etl, struct tally *tally, struct t
     return true;
 }
 
-static bool put_row(struct tr_etl_row *rows, uint32_t capacity, int64_t *used, const struct tr_etl_row *row)
+static void put_row(struct tr_etl_row *rows, uint32_t capacity, int64_t *used, struct tr_etl_counts *counts,
+                    struct tr_etl_row row)
 {
-    if (*used == (int64_t)capacity)
-        return false;
-    rows[(*used)++] = *row;
-    return true;
+    if (*used < capacity)
+        rows[(*used)++] = row;
+    else
+        counts->other += row.events;
+}
+
+static struct tr_etl_row provider_row(const struct tally *tally, uint32_t slot)
+{
+    struct tr_etl_row row = {.hook = TR_ETW_NO_HOOK, .events = tally->providers[slot].events};
+
+    memcpy(row.provider, tally->providers[slot].provider, 16);
+    row.name_bytes = tally->names[slot].bytes;
+    memcpy(row.name, tally->names[slot].text, sizeof row.name);
+    return row;
 }
 
 static int64_t fill_rows(const struct tally *tally, struct tr_etl_counts *counts, struct tr_etl_row *rows,
@@ -94,14 +117,11 @@ static int64_t fill_rows(const struct tally *tally, struct tr_etl_counts *counts
     int64_t used = 0;
 
     for (uint32_t i = 0; i < SLOTS; i++)
-        if (tally->providers[i].events && !put_row(rows, capacity, &used, &tally->providers[i]))
-            counts->other += tally->providers[i].events;
-    for (uint32_t i = 0; i < HOOKS; i++) {
-        struct tr_etl_row row = {.hook = i, .events = tally->hooks[i]};
-
-        if (row.events && !put_row(rows, capacity, &used, &row))
-            counts->other += row.events;
-    }
+        if (tally->providers[i].events)
+            put_row(rows, capacity, &used, counts, provider_row(tally, i));
+    for (uint32_t i = 0; i < HOOKS; i++)
+        if (tally->hooks[i])
+            put_row(rows, capacity, &used, counts, (struct tr_etl_row){.hook = i, .events = tally->hooks[i]});
     return used;
 }
 

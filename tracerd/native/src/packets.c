@@ -169,7 +169,11 @@ int64_t tr_capture_pump(struct tr_capture *capture, struct tr_run *run, uint32_t
 
 void tr_capture_ledger(const struct tr_capture *capture, uint32_t event, struct tr_ledger *ledger)
 {
+    uint64_t broken = capture->counts.torn + capture->counts.senseless + capture->counts.unread;
+
     *ledger = event < capture->events ? capture->ledgers[event] : (struct tr_ledger){0};
+    ledger->produced += broken;
+    ledger->dropped_in_ring += broken;
 }
 
 void tr_capture_counts(const struct tr_capture *capture, struct tr_capture_counts *counts)

@@ -100,8 +100,8 @@ def _fields(name: str, events: Iterable[Event]) -> Iterator[str]:
             both = f"{numbers[number]!r} and {field!r}"
             raise ConfigError(name, f"its fields {both} have one number: no header can be made")
         macro = field_macro(name, field)
-        if macro in macros:
-            continue
+        while macro in macros:               # "a b" and "a-b" are one in C
+            macro += "_"
         macros.add(macro)
         said = "; ".join(
             of if set(versions) == all_versions else f"{of} ({_list(versions)})" for of, versions in declared.items()
