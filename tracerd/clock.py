@@ -4,6 +4,9 @@ from __future__ import annotations
 
 FILETIME_OF_1970 = 116444736000000000
 
+FARTHEST_NS = 1 << 62
+"""Unix time that somebody may have meant ends here, in 2116; so does what one clock may be off from another."""
+
 
 def filetime(unix_ns: int) -> int:
     """Return unix time in ns as a FILETIME, rounded down."""

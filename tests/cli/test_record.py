@@ -15,8 +15,14 @@ from tests.cli.test_commands import DEMO, answer, tracerd
 from tests.sources.live import need_live_events
 from tests.sources.trec_support import LETTER, PLAIN, Given, record
 from tracerd.cli.params import When, moment, seconds, size, speed
+from tracerd.snapshot import Ledger
 
 LOCAL = "2026-01-31T12:00:05.25"
+
+
+def in_one_line(*arguments: str | Path) -> str:
+    """Return what a command prints, as if the terminal were wide."""
+    return " ".join(tracerd(*arguments).stdout.split())
 
 
 @pytest.fixture
@@ -40,7 +46,82 @@ def test_events_counts_what_is_in_a_recording(tmp_path: Path) -> None:
     counted = answer("events", path, "--count")
     assert (counted["events"], counted["blocks"], counted["bad_blocks"], counted["lost"]) == (3, 2, 0, 5)
     assert counted["by_event"] == {PLAIN.name: 2, LETTER.name: 1}
-    assert "3 events in 2 blocks, 0 bad, 5 events lost while recording" in tracerd("events", path).stdout
+    told = in_one_line("events", path)
+    assert "linux 6.1 x86_64, events of CPUs 0-3, 0.0 s, tracerd" in told
+    assert "3 events in 2 blocks, 0 bad, 5 events lost while recording events event 2 " in told
+
+
+def test_events_tells_what_was_dropped_and_what_was_wrong(tmp_path: Path) -> None:
+    """Lost and dropped apart, what the recorded file said of itself, and how events came: as lines and as JSON."""
+    rows = {
+        "etl:half.etl": Ledger(3, 0, dropped_in_ring=3, via="missing buffers: 29 that its header counts"),
+        LETTER.name: Ledger(1, 1, via="polled every 500 ms"),
+    }
+    path = record(tmp_path / "a.trec", [[Given(), Given(1)]], lost=5, told=rows)
+    said = "recorded from etl:half.etl: missing buffers: 29 that its header counts"
+    told = in_one_line("events", path)
+    assert f", 5 events lost while recording, 3 dropped {said} via process:start: polled every 500 ms events" in told
+    counted = answer("events", path)
+    assert (counted["complete"], counted["lost"], counted["dropped"]) == (False, 5, 3)
+    assert counted["ledger"][f"trec:{path}"]["via"] == said
+    assert {name: (row["dropped"], row.get("via")) for name, row in counted["recorded"].items()} == {
+        PLAIN.name: (0, None),
+        "etl:half.etl": (3, "missing buffers: 29 that its header counts"),
+        LETTER.name: (0, "polled every 500 ms"),
+    }
+
+
+def test_a_recording_that_nothing_is_wrong_with_is_complete(tmp_path: Path) -> None:
+    """Whatever was lost and however it came; without its end it is not, and nobody knows what became of its events."""
+    rows = {LETTER.name: Ledger(0, 0, via="polled")}
+    counted = answer("events", record(tmp_path / "a.trec", [[Given()]], lost=5, told=rows))
+    assert (counted["complete"], counted["dropped"], counted["recorded"][PLAIN.name]["lost"]) == (True, 0, 5)
+    counted = answer("events", record(tmp_path / "a.trec", [[Given()]], end=False))
+    assert (counted["complete"], counted["lost"], counted["dropped"], counted["recorded"]) == (False, None, None, None)
+
+
+def test_a_recording_of_windows_says_its_system_and_cpus(demo: Path, tmp_path: Path) -> None:
+    """It knows no architecture, and of CPUs only which its events are of."""
+    assert ", windows 10.0.19045, events of CPUs 0-3, 20.0 s, tracerd" in in_one_line("events", demo)
+    assert ", events of CPU 0, 0.0 s" in in_one_line("events", record(tmp_path / "a.trec", [[Given()]], cpus=1))
+
+
+@pytest.mark.parametrize("arguments", [("--provider", "x"), ("--pid", "1"), ("-o", "x.csv"), ("--profile", "dns")])
+def test_a_trec_by_any_name_is_told_to_be_one(demo: Path, arguments: tuple[str, ...]) -> None:
+    """And what can be done with it. What is not one, but is called so, is told that."""
+    path = demo.rename(demo.with_name("X.etl"))
+    done = tracerd("events", path, *arguments)
+    assert done.returncode == 4
+    told = f"it is a .trec, only events of a .etl can be decoded: tracerd replay {path} PROBE, or tracerd events {path}"
+    assert done.stderr == f"tracerd: decoding '{path}': not supported here: {told}\n"
+    demo.write_bytes(b"MZ" * 100)
+    assert "is not a recording of tracerd" in tracerd("events", demo, *arguments).stderr
+
+
+def test_a_replay_tells_what_its_recording_was_told(tmp_path: Path) -> None:
+    """Bytes written over and the end cut off a .etl: in the ledger of every replay, as `record` told it."""
+    data = bytearray(DEMO.read_bytes())
+    data[3 * 8192 : 4 * 8192] = b"\xff" * 8192
+    (tmp_path / "a.etl").write_bytes(data[: 8 * 8192])
+    via = "damaged buffers: 1 skipped, the header makes no sense; missing buffers: 4 that its header counts"
+    done = subprocess.run(
+        [sys.executable, "-m", "tracerd.cli", "record", "--from", "a.etl", "-o", "a.trec"], cwd=tmp_path, check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert f"via etl:a.etl: {via}" in " ".join(done.stdout.split())
+    row = answer("replay", tmp_path / "a.trec", "etw_processes")["ledger"][f"trec:{tmp_path / 'a.trec'}"]
+    assert (row["lost"], row["dropped"], row["via"]) == (0, 1, f"recorded from etl:a.etl: {via}")
+
+
+def test_a_start_that_is_nobodys_time_makes_a_recording_that_can_be_read(tmp_path: Path) -> None:
+    """The same events and tables; no time between a start that is not known and the end."""
+    data = bytearray(DEMO.read_bytes())
+    data[368:376] = bytes(8)
+    etl, path = tmp_path / "a.etl", tmp_path / "a.trec"
+    etl.write_bytes(data)
+    assert answer("record", "--from", etl, "-o", path)["events"] == answer("events", path)["events"] == 353
+    assert answer("replay", path, "etw_processes")["tables"] == answer("replay", etl, "etw_processes")["tables"]
+    assert "Windows 10.0.19045, 4 CPUs, 0.0 s, clock qpc" in in_one_line("events", etl)
 
 
 def test_events_shows_the_layouts_as_c(demo: Path) -> None:
@@ -103,6 +184,17 @@ def test_what_cannot_be_is_refused_in_one_sentence(
     assert "Traceback" not in done.stderr
     assert old.read_text() == "precious"
     assert not new.exists()
+
+
+def test_what_is_read_is_not_written_over(demo: Path, tmp_path: Path) -> None:
+    """One sentence and the exit code of a wrong option; the file is as it was."""
+    etl = tmp_path / "a.etl"
+    etl.write_bytes(DEMO.read_bytes())
+    for path, reading in ((demo, ("--from", demo)), (etl, ("--from", etl)), (etl, (f"etl:{etl}",))):
+        before = path.read_bytes()
+        done = tracerd("record", *reading, "-o", path, "--force")
+        assert (done.returncode, done.stderr) == (2, f"tracerd: -o: {path} is what is read: write to another file\n")
+        assert path.read_bytes() == before
 
 
 def test_a_recording_without_events_of_the_probe_says_what_it_has(demo: Path) -> None:

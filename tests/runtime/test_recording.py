@@ -9,17 +9,22 @@ import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec import structs
 
+from tests.cli.test_commands import DEMO
 from tests.sources.live import need_live_events
-from tests.sources.trec_support import PLAIN, Given, drain, record, replay
+from tests.sources.trec_support import LETTER, PLAIN, Given, drain, record, replay
+from tracerd.clock import FARTHEST_NS
 from tracerd.config import Probe
 from tracerd.errors import ConfigError, SourceError
 from tracerd.runtime import Session, Settings
 from tracerd.runtime.locate import locate
-from tracerd.runtime.recorded_events import plan_file, plan_sources
+from tracerd.runtime.recorded_events import Plan, plan_file, plan_sources
 from tracerd.runtime.recording import Recording, RecordOptions, Summary
+from tracerd.snapshot import Ledger
 from tracerd.sources.choose import LiveOptions
 from tracerd.sources.trec.format import Codec
 from tracerd.sources.trec.reader import Reader
@@ -100,7 +105,9 @@ def test_a_full_disk_ends_the_recording_in_order(tmp_path: Path, large: Path) ->
     assert summary.ledger[PLAIN.name].missing == 0
     result = replay(tmp_path / "b.trec")
     assert 0 < len(result.seen) == summary.events < 12_000
-    assert result.ledger[PLAIN.name].lost == summary.ledger[PLAIN.name].dropped_in_ring > 0
+    dropped = summary.ledger[PLAIN.name].dropped_in_ring
+    assert (result.ledger[PLAIN.name].dropped_in_ring, result.ledger[PLAIN.name].lost) == (dropped, 0)
+    assert dropped > 0
 
 
 def test_a_writer_that_fails_unexpectedly_keeps_nobody_waiting(
@@ -129,15 +136,74 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_file(tmp_path: Path, large
 
 
 def test_a_file_that_is_there_is_not_written_over(tmp_path: Path, large: Path) -> None:
-    """Only with `force`; and then even the recording that is being read may be replaced."""
+    """Only with `force`."""
     path = tmp_path / "b.trec"
     path.write_text("precious")
     with pytest.raises(ConfigError, match="exists; --force"):
         cut(large, RecordOptions(path))
     assert path.read_text() == "precious"
     cut(large, RecordOptions(path, force=True))
-    cut(path, RecordOptions(path, force=True, keep=Filter(until_ns=9)))
-    assert len(replay(path).seen) == 4 * 10
+    assert len(replay(path).seen) == 12_000
+
+
+@pytest.mark.parametrize("name", ["itself", "symbolic", "hard", "roundabout"])
+@pytest.mark.parametrize("kind", ["trec", "etl", "source"])
+def test_what_is_read_is_not_written_over(tmp_path: Path, kind: str, name: str) -> None:
+    """Its name, a link to it or a way around: it would be gone, whatever became of the recording. Nothing changes."""
+    path = record(tmp_path / "a.trec", [[Given()]]) if kind == "trec" else tmp_path / "a.etl"
+    if kind != "trec":
+        path.write_bytes(DEMO.read_bytes())
+    output = tmp_path / "other" if name in ("symbolic", "hard") else path
+    if name == "symbolic":
+        output.symlink_to(path)
+    elif name == "hard":
+        output.hardlink_to(path)
+    elif name == "roundabout":
+        (tmp_path / "folder").mkdir()
+        output = tmp_path / "folder" / ".." / path.name
+    before, files = path.read_bytes(), sorted(tmp_path.iterdir())
+    for force in (True, False):
+        plan = plan_sources([f"etl:{path}"], LiveOptions()) if kind == "source" else plan_file(path, [])
+        with Recording(plan, RecordOptions(output, force=force)) as recording, pytest.raises(ConfigError) as refused:
+            recording.start()
+        assert str(refused.value) == f"-o: {output} is what is read: write to another file"
+    assert (path.read_bytes(), sorted(tmp_path.iterdir())) == (before, files)
+
+
+def test_a_copy_of_what_is_read_may_be_written_over(tmp_path: Path, large: Path) -> None:
+    """It is the file that counts, not its bytes or its name."""
+    copy = tmp_path / large.name
+    copy.write_bytes(large.read_bytes())
+    cut(large, RecordOptions(copy, force=True, keep=Filter(until_ns=9)))
+    assert len(replay(copy).seen) == 4 * 10
+
+
+@pytest.mark.parametrize("wrong", [{"clock_offset_ns": FARTHEST_NS + 1}, {"cpus": 0}, {"tracerd": "é"}])
+def test_what_nobody_could_read_is_refused_before_a_file_is_made(
+    tmp_path: Path, large: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any]
+) -> None:
+    """One sentence; the file that was there is there, and no other is made."""
+    meant = Plan.meta
+    monkeypatch.setattr(Plan, "meta", lambda plan: structs.replace(meant(plan), **wrong))
+    old = tmp_path / "old"
+    old.write_text("precious")
+    for path in (old, tmp_path / "new"):
+        with pytest.raises(SourceError, match="is not made: what it would say of its events makes no sense"):
+            cut(large, RecordOptions(path, force=True))
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["precious"]
+
+
+def test_a_ledger_that_nobody_could_read_is_not_written(
+    tmp_path: Path, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The events are a recording all the same, whose end is not known; the sentence says so."""
+    monkeypatch.setattr(TrecSource, "statistics", lambda _: {PLAIN.name: Ledger(1 << 63, 0), LETTER.name: Ledger(0, 0)})
+    summary = cut(large, RecordOptions(tmp_path / "b.trec"))
+    monkeypatch.undo()
+    assert str(summary.error) == f"{tmp_path / 'b.trec'}: has no end: the ledger of its events makes no sense"
+    result = replay(tmp_path / "b.trec")
+    assert len(result.seen) == 12_000
+    assert "has no end" in result.file.via
 
 
 def test_a_file_that_took_a_device_s_place_is_not_written_over(

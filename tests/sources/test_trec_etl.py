@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from contextlib import closing
 from pathlib import Path
 from uuid import UUID
@@ -12,6 +13,7 @@ import pytest
 from tests.sources.etl_support import SAMPLES, Recorder, Seen, walk
 from tests.sources.test_etl_walk import KERNEL_PROCESS, OTHER, WIDE, write
 from tests.sources.trec_support import drain
+from tracerd.clock import FARTHEST_NS, filetime
 from tracerd.config import Engine, Probe
 from tracerd.runtime import Session, Settings
 from tracerd.runtime.locate import locate
@@ -19,6 +21,7 @@ from tracerd.runtime.recorded_events import plan_file
 from tracerd.runtime.recording import Recording, RecordOptions
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.sources.base import LinkRequest
+from tracerd.sources.etl import EtlSource
 from tracerd.sources.etl_writer import EtlWriter
 from tracerd.sources.schema.etw_names import KERNEL_GROUPS, PROVIDERS
 from tracerd.sources.trec.source import TrecSource
@@ -131,6 +134,92 @@ def test_what_the_etl_lost_is_told_by_the_trec(tmp_path: Path) -> None:
         source.open([])
         drain(source)
         assert source.statistics()[f"trec:{tmp_path / 'recorded.trec'}"].lost == 11
+
+
+def spoiled(folder: Path, start_time: int | None, start_ticks: int | None = None, clock: int = 1) -> Path:
+    """Return the shipped recording with another start in its header; None: as it is."""
+    data = bytearray(DEMO.read_bytes())
+    assert struct.unpack_from("<qI", data, 368) == (filetime(1_767_225_600 * 10**9), 1)
+    if start_time is not None:
+        struct.pack_into("<q", data, 368, start_time)
+    if start_ticks is not None:
+        struct.pack_into("<q", data, 72 + 16, start_ticks)
+    struct.pack_into("<I", data, 376, clock)
+    path = folder / "spoiled.etl"
+    path.write_bytes(data)
+    return path
+
+
+FAR = FARTHEST_NS
+STARTS = [
+    (None, None), (0, None), (-1, None), (1 << 63, None), ((1 << 63) - 1, None), (filetime(-100), None),
+    (filetime(0), None), (filetime(FAR), None), (filetime(FAR + 1000), None), (None, 1 << 63), (None, -1),
+    (None, (1 << 63) - 1), (filetime(0), -FAR // 100), (filetime(FAR), -1), (0, 1 << 63), (0, (1 << 63) - 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("clock", [1, 2, 3])
+@pytest.mark.parametrize(("start_time", "start_ticks"), STARTS)
+def test_whatever_a_header_says_of_its_start_the_recording_can_be_read(
+    tmp_path: Path, start_time: int | None, start_ticks: int | None, clock: int
+) -> None:
+    """Same events and same balance as the .etl, and the same clock."""
+    signed = [each - (1 << 64) if each is not None and each >= 1 << 63 else each for each in (start_time, start_ticks)]
+    etl = spoiled(tmp_path, *signed, clock=clock)
+    path = to_trec(etl, tmp_path)
+    assert replayed(path, "etl:any.etl")[0] == walk(etl)
+    with closing(EtlSource(etl)) as source, closing(TrecSource(path)) as again:
+        assert again.clock_offset_ns == source.clock_offset_ns
+        assert again.reader.meta.machine.recorded_ns == source.facts().start_ns
+        again.open([])
+        assert drain(again) == source.count().events == 353
+
+
+@pytest.mark.parametrize("start_time", [0, -1, filetime(-100), filetime(FAR + 1000), (1 << 63) - 1])
+def test_a_start_that_is_nobody_s_unix_time_is_not_known(tmp_path: Path, start_time: int) -> None:
+    """Times of events are then those of the recording's own clock, an hour after the boot and later, as they passed."""
+    sound, path = walk(DEMO), spoiled(tmp_path, start_time)
+    with closing(EtlSource(path)) as source:
+        facts = source.facts()
+        assert (facts.start_ns, facts.seconds, source.clock_offset_ns) == (0, 0, 0)
+    offset = sound[0].time_ns - 3_600 * 10**9
+    assert [each.time_ns for each in walk(path)] == [each.time_ns - offset for each in sound]
+
+
+@pytest.mark.parametrize("start_ticks", [1 << 62, -(1 << 63)])
+def test_a_clock_that_cannot_be_does_not_spoil_a_good_start(tmp_path: Path, start_ticks: int) -> None:
+    """Unix times count from the start; only how far the clock is off from them is not known."""
+    with closing(EtlSource(spoiled(tmp_path, None, start_ticks))) as source:
+        assert source.facts().start_ns == 1_767_225_600 * 10**9
+        assert source.clock_offset_ns == 0
+
+
+def test_a_start_that_clocks_may_have_is_believed(tmp_path: Path) -> None:
+    """The first moment of 1970, and the last of what a recording can say."""
+    for unix_ns in (0, FAR // 100 * 100):
+        with closing(EtlSource(spoiled(tmp_path, filetime(unix_ns)))) as source:
+            assert source.facts().start_ns == unix_ns
+            assert source.clock_offset_ns == unix_ns - 3_600 * 10**9
+
+
+def test_a_trec_of_half_an_etl_says_so_and_its_copies_do(tmp_path: Path) -> None:
+    """What the first recording said is in each that is made of it, as it is; a long path is cut at its start."""
+    etl = tmp_path / "half.etl"
+    with EtlWriter(etl, buffer_size=1024) as writer:
+        for number in range(100):
+            writer.manifest_event(1_000_001 + number, OTHER, 1, bytes(100))
+    data = etl.read_bytes()
+    etl.write_bytes(data[: 5 * 1024])
+    missing = len(data) // 1024 - 5
+    name = f"etl:{etl}" if len(f"etl:{etl}") <= 80 else f"...{str(etl)[-77:]}"
+    first = to_trec(etl, tmp_path).rename(tmp_path / "first.trec")
+    second = to_trec(first, tmp_path).rename(tmp_path / "second.trec")
+    for path in (first, second, to_trec(second, tmp_path)):
+        with closing(TrecSource(path)) as source:
+            source.open([])
+            drain(source)
+            row = source.statistics()[f"trec:{path}"]
+        assert row.via == f"recorded from {name}: missing buffers: {missing} that its header counts"
 
 
 @pytest.mark.parametrize("kind", WIDE)

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from tracerd.sources.trec.meta import Machine, Meta, RecordedEvent, decode_meta, encode
+from tracerd.clock import FARTHEST_NS
+from tracerd.snapshot import LEDGER_COUNTS, Ledger
+from tracerd.sources.trec.meta import (
+    MOST_TEXT,
+    End,
+    Machine,
+    Meta,
+    RecordedEvent,
+    decode_end,
+    decode_meta,
+    encode,
+    end_of,
+    readable,
+)
 
 MACHINE = Machine("linux", "x86_64", "6.1", 1)
 
@@ -57,3 +70,46 @@ def test_a_time_that_no_clock_has_makes_a_recording_unreadable() -> None:
     """What is believed can be written again: JSON of this kind has no larger numbers."""
     text = encode(Meta(MACHINE, 0, 1, ()))
     assert decode_meta(text.replace(b'"recorded_ns":1', b'"recorded_ns":1' + b"0" * 30)) is None
+
+
+@pytest.mark.parametrize(("ns", "known"), [(FARTHEST_NS, 1), (-FARTHEST_NS, 1), (FARTHEST_NS + 1, 0), (-1 << 63, 0)])
+def test_what_is_written_is_what_can_be_read(ns: int, known: int) -> None:
+    """The writer asks the reader: both have the same bounds."""
+    meta = Meta(MACHINE, ns, 1, ())
+    assert (readable(meta) is not None) == known == (decode_meta(encode(meta)) is not None)
+
+
+@pytest.mark.parametrize("events", [-1, (1 << 62) + 1, 1 << 70])
+def test_numbers_that_nobody_counts_to_are_not_written(events: int) -> None:
+    """Nor is what has no form as JSON."""
+    assert readable(End(events, {})) is None
+    assert readable(End(0, {"\udcff": end_of(0, {"x": Ledger(0, 0)}).ledger["x"]})) is None
+
+
+def test_a_ledger_comes_back_as_it_was() -> None:
+    """Every count is kept apart, and what the source said of itself."""
+    row = Ledger(*range(1, len(LEDGER_COUNTS) + 1), via="missing buffers: 29 that its header counts")
+    end = decode_end(encode(end_of(7, {"etl:a.etl": row})))
+    assert end is not None
+    assert {name: each.ledger() for name, each in end.ledger.items()} == {"etl:a.etl": row}
+
+
+def test_what_is_said_is_short_plain_text_in_the_file() -> None:
+    """What is too long says so; file names that are no text, and what terminals would obey, do no harm."""
+    long, fits = Ledger(0, 0, via="\x1b[2J é " + "x" * 300), Ledger(0, 0, via="y" * MOST_TEXT)
+    rows = {"etl:\udcff\x1b[2J.etl": long, "etl:b": fits}
+    told = readable(end_of(0, rows))
+    assert told is not None
+    end = decode_end(told)
+    assert end is not None
+    first, second = end.ledger.items()
+    assert first[0] == r"etl:\udcff\x1b[2J.etl"
+    assert (first[1].via[:8], first[1].via[-4:], len(first[1].via)) == ("?[2J ? x", "x...", MOST_TEXT)
+    assert second[1].via == "y" * MOST_TEXT
+
+
+def test_an_end_without_what_later_versions_say_is_read() -> None:
+    """Files of before: counts alone."""
+    end = decode_end(b'{"events":2,"ledger":{"net:open":{"produced":3,"delivered":2,"lost_in_kernel":1}}}')
+    assert end is not None
+    assert end.ledger["net:open"].ledger() == Ledger(3, 2, lost_in_kernel=1)

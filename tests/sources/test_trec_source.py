@@ -12,7 +12,9 @@ from tests.native.witness import Witness
 from tests.sources.trec_support import LETTER, PLAIN, Given, drain, record, replay
 from tracerd.errors import SourceError
 from tracerd.runtime import Session, Settings
+from tracerd.snapshot import HELPING, Ledger
 from tracerd.sources.base import LinkRequest
+from tracerd.sources.trec.meta import End, EndLedger
 from tracerd.sources.trec.source import TrecSource
 
 MS = 10**6
@@ -35,6 +37,47 @@ def test_losses_of_events_nobody_asked_for_are_the_files(tmp_path: Path) -> None
     result = replay(record(tmp_path / "a.trec", [[*some(5), Given(1)]], lost=37), names=(LETTER.name,))
     assert (result.file.filtered, result.file.lost, result.file.missing) == (5, 37, 0)
     assert result.ledger[LETTER.name].delivered == 1
+
+
+def test_what_was_dropped_while_recording_is_dropped_in_the_replay(tmp_path: Path) -> None:
+    """Apart from what was lost, in the event's own row and in that of the file."""
+    letter = Ledger(9, 0, lost_in_session=2, dropped_in_ring=4, failed=3)
+    rows = {LETTER.name: letter, "etl:a": Ledger(3, 0, dropped_in_ring=3)}
+    result = replay(record(tmp_path / "a.trec", [some(5)], lost=1, told=rows))
+    assert result.ledger[PLAIN.name] == Ledger(6, 5, lost_in_session=1)
+    assert result.ledger[LETTER.name] == Ledger(9, 0, lost_in_session=5, dropped_in_ring=4)
+    assert result.file == Ledger(3, 0, dropped_in_ring=3)
+
+
+def test_what_was_wrong_with_what_was_recorded_is_told(tmp_path: Path) -> None:
+    """In the file's row, with the name of each file or session; how events came that nobody asks for is not."""
+    rows = {
+        "etl:half.etl": Ledger(0, 0, via="missing buffers: 29"),
+        "etw-session:dns": Ledger(0, 0, via="buffers lost: 1"),
+        "tracepoint:sched:sched_switch": Ledger(0, 0, via=HELPING),
+        LETTER.name: Ledger(0, 0, via="polled"),
+    }
+    path = record(tmp_path / "a.trec", [some(5)], told=rows)
+    said = "recorded from etl:half.etl: missing buffers: 29; recorded from etw-session:dns: buffers lost: 1"
+    assert replay(path, names=(PLAIN.name,)).file.via == said
+    both = replay(path)
+    assert (both.ledger[LETTER.name].via, both.ledger[PLAIN.name].via) == ("polled", "")
+
+
+def test_what_a_hostile_recording_tells_is_short_and_harmless(tmp_path: Path) -> None:
+    """Its names reach terminals, and snapshots are made of it every second."""
+    path = record(tmp_path / "a.trec", [some(1)], told={"etl:old": Ledger(0, 0, via="wrong")})
+    with closing(TrecSource(path)) as source:
+        source.open([])
+        drain(source)
+        row = EndLedger(via="wrong" * 40)
+        names = ("etl:\x1b[2J", "etl:" + "x" * 10_000, *(f"etl:{n}" for n in range(10_000)))
+        source.reader.end = End(1, dict.fromkeys(names, row))
+        via = source.statistics()[f"trec:{path}"].via
+    assert via.isprintable()
+    assert via.startswith(r"recorded from etl:\x1b[2J: wrong")
+    assert via.endswith("; and 9998 more")
+    assert len(via) < 1500
 
 
 def test_two_names_of_one_event_run_both_programs(tmp_path: Path) -> None:

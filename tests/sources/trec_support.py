@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.native.witness import Seen, Witness
@@ -16,7 +17,7 @@ from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.trec.format import Codec
-from tracerd.sources.trec.meta import End, Machine, Meta, RecordedEvent, end_ledger
+from tracerd.sources.trec.meta import Machine, Meta, RecordedEvent, end_of
 from tracerd.sources.trec.recorder import Filter, Recorder
 from tracerd.sources.trec.source import TrecSource
 from tracerd.sources.trec.writer import TrecWriter
@@ -76,10 +77,11 @@ def record(
     end: bool = True,
     offset_ns: int = 1000,
     events: tuple[RecordedEvent, ...] = EVENTS,
+    told: Mapping[str, Ledger] = MappingProxyType({}),
 ) -> Path:
     """Write a recording, each of whose blocks has the events of one of `blocks`.
 
-    `lost` plain events are said to have been lost in the kernel.
+    `lost` plain events are said to have been lost in the kernel. `told` are further rows of its ledger.
     """
     recorder = Recorder(keep or Filter(), patient=False, blocks=16)
     writer = TrecWriter(path, codec, force=True)
@@ -95,7 +97,7 @@ def record(
         counts = recorder.counts(0)
         plain = Ledger(counts.recorded + lost, counts.recorded, lost_in_kernel=lost)
         if end:
-            writer.finish(End(writer.events, {PLAIN.name: end_ledger(plain)}))
+            writer.finish(end_of(writer.events, {PLAIN.name: plain, **told}))
     return path
 
 

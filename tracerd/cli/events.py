@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 from uuid import UUID
 
 import click
@@ -16,7 +17,7 @@ from tracerd.sources.etl import EtlFacts, EtlSource, EventCounts, describe_condi
 from tracerd.sources.etl_decoding import Selection
 from tracerd.sources.etl_names import hook_name, provider_name
 from tracerd.sources.schema.profiles import PROFILES
-from tracerd.sources.trec.reader import is_trec
+from tracerd.sources.trec.reader import Reader, is_trec
 from tracerd.views.format import count, counted, size
 
 
@@ -64,7 +65,7 @@ def command(
     name = source.removeprefix("etl:")
     if is_trec(Path(name)) or Path(name).suffix.lower() == ".trec":
         if chosen:
-            raise NotSupported(f"decoding {source!r}", "only events of a .etl can be decoded; try 'tracerd replay'")
+            _refuse_decoding(Path(name))
         events_trec.fields(Path(name), as_json) if fields else events_trec.counts(Path(name), as_json)
         return
     if ":" in source and not source.startswith("etl:") and not Path(source).exists():
@@ -75,6 +76,17 @@ def command(
         events_fields.show(Path(name), selection, manifests, as_json=as_json)
     else:
         _count(name, as_json)
+
+
+def _refuse_decoding(path: Path) -> NoReturn:
+    """Say what is done with a .trec instead, whatever it is called; or that it is none, or cannot be read.
+
+    Raises:
+        NotSupported, SourceError: always.
+    """
+    Reader(path).close()
+    instead = f"tracerd replay {path} PROBE, or tracerd events {path}"
+    raise NotSupported(f"decoding {str(path)!r}", f"it is a .trec, only events of a .etl can be decoded: {instead}")
 
 
 def _count(name: str, as_json: bool) -> None:
@@ -91,10 +103,9 @@ def _count(name: str, as_json: bool) -> None:
 
 def _print(name: str, facts: EtlFacts, counts: EventCounts) -> None:
     console = text_console()
-    seconds = max(facts.end_ns - facts.start_ns, 0) / 1e9
     console.print(
         f"{name}: {size(facts.file_bytes)}, Windows {facts.os_version}, {facts.processors} CPUs, "
-        f"{seconds:.1f} s, clock {facts.clock}{f', {facts.compression}' if facts.compression else ''}",
+        f"{facts.seconds:.1f} s, clock {facts.clock}{f', {facts.compression}' if facts.compression else ''}",
         markup=False, soft_wrap=True,
     )  # fmt: skip
     console.print(

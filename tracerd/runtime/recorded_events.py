@@ -30,9 +30,14 @@ class Plan:
     layouts: Layouts
     clock_offset_ns: int
     machine: Machine                                 # where the events happened
-    from_file: bool
+    reads: Path | None = None                        # the file that the events come from; None: they are live
     only: EtwMatcher | None = None                   # ETW events that none of its names wants are left out
     first_ns: int | None = None                      # of a file: the time of its first event
+
+    @property
+    def from_file(self) -> bool:
+        """Whether events wait until there is room for them."""
+        return self.reads is not None
 
     @property
     def cpus(self) -> int:
@@ -86,7 +91,7 @@ def _plan_live(names: list[str], options: LiveOptions) -> Plan:
     links = tuple((name, layouts.add(name)) for name in names)
     now = time.time_ns()
     offset = now - time.monotonic_ns()
-    return Plan(choose_sources(names, None, options), links, layouts, offset, this_machine(now), from_file=False)
+    return Plan(choose_sources(names, None, options), links, layouts, offset, this_machine(now))
 
 
 def _plan_etl(path: Path, names: Sequence[str]) -> Plan:
@@ -99,7 +104,7 @@ def _plan_etl(path: Path, names: Sequence[str]) -> Plan:
         only = EtwMatcher(str(path), (), names) if names else None
         facts = source.facts()
         machine = Machine("windows", "", facts.os_version, facts.start_ns)
-        return Plan(served, links, layouts, source.clock_offset_ns, machine, True, only, source.first_ns)
+        return Plan(served, links, layouts, source.clock_offset_ns, machine, path, only, source.first_ns)
 
     return _or_close(source, make)
 
@@ -118,7 +123,7 @@ def _plan_trec(path: Path, names: Sequence[str]) -> Plan:
         served = (Serving(source, source.cpus, tuple(name for name, _ in links)),)
         only = EtwMatcher(str(path), (), etw) if etw and ETW_EVENT not in names else None
         machine = source.reader.meta.machine
-        return Plan(served, links, layouts, source.clock_offset_ns, machine, True, only, first_ns)
+        return Plan(served, links, layouts, source.clock_offset_ns, machine, path, only, first_ns)
 
     return _or_close(source, make)
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
-from tracerd.errors import RunError, TracerdError
+from tracerd.errors import ConfigError, RunError, TracerdError
 from tracerd.runtime.pump import Pump, stop_all
 from tracerd.runtime.recorded_events import Plan
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.trec.format import Codec
-from tracerd.sources.trec.meta import End, end_ledger
+from tracerd.sources.trec.meta import End, end_of
 from tracerd.sources.trec.recorder import BLOCKS, Counts, Filter, Recorder
 from tracerd.sources.trec.writer import Full, TrecWriter
 
@@ -78,10 +78,12 @@ class Recording:
         Raises:
             TracerdError: whatever stands in the way, as one sentence; no file is left behind.
         """
+        options = self._options
+        if self._plan.reads is not None:
+            _refuse_own_input(options.output, self._plan.reads)
         links = self._links()
         for pump, serving in zip(self._pumps, self._plan.servings, strict=True):
             pump.open([link for link in links if link.event in serving.events])
-        options = self._options
         writer = TrecWriter(options.output, options.codec, force=options.force, limit=options.size)
         self._writing = _Writing(self._recorder, writer)
         writer.begin(self._plan.meta(), self._plan.layouts.btf())
@@ -118,7 +120,7 @@ class Recording:
         writing.stop()
         seconds, cpu = time.monotonic() - self._began, time.process_time_ns() - self._cpu
         ledger = self._ledger()
-        errors += writing.finish(End(writing.writer.events, {name: end_ledger(row) for name, row in ledger.items()}))
+        errors += writing.finish(end_of(writing.writer.events, ledger))
         written, first = writing.writer, errors[0] if errors else None
         return Summary(written.path, written.events, written.bytes, seconds, cpu, writing.full, ledger, first)
 
@@ -153,6 +155,20 @@ class Recording:
         for name, number in self._numbers.items():
             rows[name] = _charged(rows[name], self._recorder.counts(number))
         return rows
+
+
+def _refuse_own_input(output: Path, source: Path) -> None:
+    """Refuse to write over what is read, by whatever name: it would be gone, whatever becomes of the recording.
+
+    Raises:
+        ConfigError: they are one file.
+    """
+    try:
+        same = output.samefile(source)
+    except (OSError, ValueError):            # one is not there, or no name of a file at all
+        return
+    if same:
+        raise ConfigError("-o", f"{output} is what is read: write to another file")
 
 
 def _charged(row: Ledger, counts: Counts) -> Ledger:

@@ -2,7 +2,8 @@
 
 Nothing here runs per event. The clock that programs see (`bpf_ktime_get_ns`) is the recording's own: nanoseconds since
 the recorded machine's boot for a QPC or cycle clock, unix time for a system-time clock; the context's `time_ns` is
-unix time in every case. Task facts are those of the event header: the name is empty and the user unknown (65534).
+unix time in every case, or that clock again where the header's start is nobody's unix time. Task facts are those of
+the event header: the name is empty and the user unknown (65534).
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class EtlFacts:
     clock: str                   # "qpc" | "system" | "cycles"
     frequency: int               # ticks per second
     boot_ns: int
-    start_ns: int
+    start_ns: int                # 0: not known
     end_ns: int                  # 0: not written, the session did not end well
     file_bytes: int
     buffer_size: int
@@ -69,6 +70,11 @@ class EtlFacts:
     events_lost: int
     buffers_lost: int
     circular: bool               # later buffers were written over earlier ones
+
+    @property
+    def seconds(self) -> float:
+        """From start to end; 0 where one is not known."""
+        return max(self.end_ns - self.start_ns, 0) / 1e9 if self.start_ns and self.end_ns else 0.0
 
     @property
     def missing_buffers(self) -> int:
@@ -136,9 +142,10 @@ class EtlSource:
 
     @property
     def clock_offset_ns(self) -> int:
-        """Unix time minus the recording's own clock."""
+        """Unix time minus the recording's own clock; 0 where its header knows no unix time, or no such clock can be."""
         start = self._facts.start_ticks
-        return int(lib.tr_etl_unix_ns(self._facts, start) - lib.tr_etl_clock_ns(self._facts, start))
+        offset = int(lib.tr_etl_unix_ns(self._facts, start) - lib.tr_etl_clock_ns(self._facts, start))
+        return offset if abs(offset) <= clock.FARTHEST_NS else 0
 
     @property
     def first_ns(self) -> int:

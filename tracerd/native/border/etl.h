@@ -32,7 +32,7 @@ struct tr_etl_facts {
     uint32_t clock;                  /* 1 QPC, 2 system time, 3 CPU cycles */
     int64_t frequency;               /* ticks of that clock per second */
     int64_t boot_time;               /* FILETIME */
-    int64_t start_time;
+    int64_t start_time;              /* 0: not known, what the header says is nobody's time */
     int64_t end_time;
     int64_t start_ticks;             /* that clock at start_time */
     uint32_t mode;                   /* LogFileMode */
@@ -94,7 +94,7 @@ void tr_etl_damage(const struct tr_etl *etl, struct tr_etl_damage *damage);
 /* Events that came earlier than the one before them on their CPU: 0 in a sound recording. */
 uint64_t tr_etl_disorder(const struct tr_etl *etl);
 
-/* Convert a timestamp to unix time in ns. */
+/* Convert a timestamp to unix time in ns; to that of the recording's own clock where its start is not known. */
 int64_t tr_etl_unix_ns(const struct tr_etl_facts *facts, int64_t ticks);
 /* Convert a timestamp to the ns of the recording's own clock: since boot (QPC, cycles) or unix time (system time). */
 int64_t tr_etl_clock_ns(const struct tr_etl_facts *facts, int64_t ticks);

@@ -3,7 +3,7 @@
 
 #define FILETIME_OF_1970 116444736000000000LL
 #define NS_PER_SECOND 1000000000LL
-#define SOON_FULL ((int64_t)1 << 62)
+#define FARTHEST ((int64_t)1 << 62)          /* ns: 146 years, until 2116. No later time is in a .trec (clock.py). */
 #define EXACT_IN_DOUBLE ((uint64_t)1 << 52)
 
 static int64_t saturate(__int128 value)
@@ -31,11 +31,24 @@ static __int128 filetime_to_unix(int64_t filetime)
     return ((__int128)filetime - FILETIME_OF_1970) * 100;
 }
 
+/* Unix time of the start. Where nobody knows it, what the recording's own clock says. */
+static __int128 start_to_unix(const struct tr_etl_facts *facts)
+{
+    return facts->start_time ? filetime_to_unix(facts->start_time) : ticks_to_ns(facts->start_ticks, facts->frequency);
+}
+
+bool tr_etl_start_known(const struct tr_etl_facts *facts)
+{
+    __int128 start = filetime_to_unix(facts->start_time);
+
+    return start >= 0 && start <= FARTHEST;
+}
+
 int64_t tr_etl_unix_ns(const struct tr_etl_facts *facts, int64_t ticks)
 {
     if (facts->clock == 2)
         return saturate(filetime_to_unix(ticks));
-    return saturate(filetime_to_unix(facts->start_time) +
+    return saturate(start_to_unix(facts) +
                     ticks_to_ns((__int128)ticks - facts->start_ticks, facts->frequency));
 }
 
@@ -53,7 +66,7 @@ static void set_pace(struct tr_etl_pace *pace, const struct tr_etl_facts *facts)
 
     memset(pace, 0, sizeof *pace);
     pace->start_ns = start;
-    if (facts->clock == 2 || frequency >= (uint64_t)1 << 32 || start < 0 || start > SOON_FULL)
+    if (facts->clock == 2 || frequency >= (uint64_t)1 << 32 || start < 0 || start > FARTHEST)
         return;
     pace->frequency = frequency;
     pace->inverse = 1.0 / (double)frequency;

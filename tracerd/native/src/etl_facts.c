@@ -32,6 +32,8 @@ static void read_clock(struct tr_etl_facts *facts, const uint8_t *head)
         facts->frequency = (int64_t)mhz * 1000000;
     if (facts->frequency <= 0)
         facts->frequency = 10000000;         /* what Windows 10 and later count at */
+    if (!tr_etl_start_known(facts))
+        facts->start_time = 0;
 }
 
 bool tr_etl_read_facts(struct tr_etl_facts *facts, const uint8_t *head)

@@ -175,6 +175,8 @@ void tr_etl_attribute(struct tr_etl_threads *threads, struct tr_etl_event *event
 /* The facts stay the caller's: clock, frequency, start_time, start_ticks. */
 void tr_etl_set_clock(struct tr_etl_clock *clock, const struct tr_etl_facts *facts);
 
+/* Whether the start time is one that a clock may have had: from 1970 to 2116. */
+bool tr_etl_start_known(const struct tr_etl_facts *facts);
 /* The same as tr_etl_unix_ns and tr_etl_clock_ns, the latter shifted. */
 int64_t tr_etl_event_unix_ns(const struct tr_etl_clock *clock, int64_t ticks);
 int64_t tr_etl_event_clock_ns(const struct tr_etl_clock *clock, int64_t ticks);

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 
 from tracerd import __version__
+from tracerd.clock import FARTHEST_NS
 from tracerd.errors import TracerdError
 from tracerd.platforms.linux import LINUX
 from tracerd.snapshot import LEDGER_COUNTS, Ledger
 from tracerd.sources.names import parse_attach
+from tracerd.text import printable
 
 ETW_EVENT = "etl"
 """The name of the one event that all events of a `.etl` are recorded as."""
@@ -46,14 +49,14 @@ class Machine(msgspec.Struct, frozen=True):
     os: _Text
     arch: _Text
     kernel: _Text
-    recorded_ns: Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]      # unix time
+    recorded_ns: Annotated[int, msgspec.Meta(ge=-FARTHEST_NS, le=FARTHEST_NS)]      # unix time
 
 
 class Meta(msgspec.Struct, frozen=True):
     """The first block. `clock_offset_ns` is unix time minus the clock of the events."""
 
     machine: Machine
-    clock_offset_ns: Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
+    clock_offset_ns: Annotated[int, msgspec.Meta(ge=-FARTHEST_NS, le=FARTHEST_NS)]
     cpus: Annotated[int, msgspec.Meta(ge=1, le=MOST_CPUS)]               # slots that per-CPU maps need
     events: Annotated[tuple[RecordedEvent, ...], msgspec.Meta(max_length=4096)]
     tracerd: _Text = __version__             # the version that wrote it
@@ -69,7 +72,11 @@ class EndLedger(msgspec.Struct, frozen=True):
     dropped_in_ring: _Count = 0
     filtered: _Count = 0
     failed: _Count = 0
-    via: _Text = ""                          # how the events came, as the ledger of the recording said it
+    via: _Text = ""                          # how the events came and what is wrong with them, as the ledger said it
+
+    def ledger(self) -> Ledger:
+        """Return it as the recording's ledger was."""
+        return Ledger(**{name: getattr(self, name) for name in LEDGER_COUNTS}, via=self.via)
 
 
 class End(msgspec.Struct, frozen=True):
@@ -79,7 +86,7 @@ class End(msgspec.Struct, frozen=True):
     ledger: dict[str, EndLedger]
 
 
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _decode_meta = msgspec.json.Decoder(Meta).decode
 _decode_end = msgspec.json.Decoder(End).decode
 
@@ -90,8 +97,18 @@ def this_machine(now_ns: int) -> Machine:
 
 
 def encode(document: Meta | End) -> bytes:
-    """Return the JSON of a document."""
+    """Return the JSON of a document, whatever it says."""
     return msgspec.json.encode(document)
+
+
+def readable(document: Meta | End) -> bytes | None:
+    """Return the JSON of a document, or None if whoever reads it would refuse it."""
+    try:
+        data = encode(document)
+    except _UNREADABLE:
+        return None
+    decoded = decode_meta(data) if isinstance(document, Meta) else decode_end(data)
+    return data if decoded is not None else None
 
 
 def decode_meta(data: bytes) -> Meta | None:
@@ -126,7 +143,13 @@ def decode_end(data: bytes) -> End | None:
         return None
 
 
+def end_of(events: int, ledger: Mapping[str, Ledger]) -> End:
+    """Return what the last block says. Names have the paths of files in them, which need not be text."""
+    return End(events, {printable(name): end_ledger(row) for name, row in ledger.items()})
+
+
 def end_ledger(entry: Ledger) -> EndLedger:
     """Return a ledger as the file has it."""
-    via = "".join(letter if " " <= letter <= "~" else "?" for letter in entry.via[:MOST_TEXT])
-    return EndLedger(**{name: getattr(entry, name) for name in LEDGER_COUNTS}, via=via)
+    via = "".join(letter if " " <= letter <= "~" else "?" for letter in entry.via)
+    cut = via if len(via) <= MOST_TEXT else f"{via[: MOST_TEXT - 3]}..."
+    return EndLedger(**{name: getattr(entry, name) for name in LEDGER_COUNTS}, via=cut)

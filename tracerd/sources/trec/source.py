@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from tracerd.errors import SourceError
-from tracerd.snapshot import Ledger
+from tracerd.snapshot import HELPING, Ledger
 from tracerd.sources.base import LinkRequest
 from tracerd.sources.schema.catalog import Catalog
 from tracerd.sources.trec.feed import NEVER, Feed
-from tracerd.sources.trec.meta import EndLedger
 from tracerd.sources.trec.prefetch import Prefetch
 from tracerd.sources.trec.reader import Batch, Reader
+from tracerd.text import printable
+
+_FROM = "recorded from "
+_SAID = 4                                        # files and sessions of which a replay tells what was wrong with them
+_MOST_NAME = 80                                  # characters of the name of one
+
 
 
 class TrecSource:
@@ -86,21 +91,28 @@ class TrecSource:
     def statistics(self) -> Mapping[str, Ledger]:
         """Return each name's ledger, and that of the file for all else that was recorded, lost or damaged.
 
-        What was lost while recording is lost in the session here, once the file's last block has been read.
+        What was lost while recording is lost in the session here and what was dropped is dropped, once the file's last
+        block has been read. `via` of the file's row says what is wrong with it, and what was wrong with the file or
+        session that it was recorded from.
         """
         feed = self._live()[0]
         ledgers = feed.statistics()
         rest = feed.rest() + _dropped(self.damaged_events)
-        recorded = dict(self.reader.end.ledger) if self.reader.end is not None else {}
+        recorded = self.recorded()
         for number, name in feed.names().items():
             lost = recorded.pop(self.reader.meta.events[number].name, None)
             if lost is not None:
-                ledgers[name] = replace(ledgers[name] + _lost(lost), via=lost.via)
+                ledgers[name] = replace(ledgers[name] + _gone(lost), via=lost.via)
         for other in recorded.values():
-            rest += _lost(other)
-        said = "; ".join(filter(None, (self._condition(), feed.unread())))
+            rest += _gone(other)
+        said = "; ".join(filter(None, (self._condition(), *self._told(recorded), feed.unread())))
         ledgers[f"trec:{self.path}"] = replace(rest, via=said)
         return ledgers
+
+    def recorded(self) -> dict[str, Ledger]:
+        """Return what became of the events while they were recorded, by name; nothing before the last block is read."""
+        end = self.reader.end
+        return {name: row.ledger() for name, row in end.ledger.items()} if end is not None else {}
 
     def counts(self) -> dict[str, int]:
         """Return how many of each event have passed."""
@@ -155,6 +167,20 @@ class TrecSource:
             self._short += max(batch.events - (feed.passed - self._before), int(self._at < len(batch.data)))
             self._batch = None
 
+    def _told(self, recorded: Mapping[str, Ledger]) -> Iterator[str]:
+        """Yield what was wrong with what the events came from: rows of no event. It is the recording that says it.
+
+        What a recording was told by the one that it was made from it says as it is: it stays short, and whole.
+        """
+        events = {event.name for event in self.reader.meta.events}
+        rows = [(name, row.via) for name, row in recorded.items() if name not in events]
+        said = [(name, via) for name, via in rows if via not in ("", HELPING)]
+        for name, via in said[:_SAID]:
+            short = name if len(name) <= _MOST_NAME else f"...{name[3 - _MOST_NAME :]}"
+            yield printable(via if via.startswith(_FROM) else f"{_FROM}{short}: {via}")
+        if said[_SAID:]:
+            yield f"and {len(said) - _SAID} more"
+
     def _condition(self) -> str:
         damage = self.reader.damage
         if damage.torn:
@@ -191,7 +217,7 @@ def _dropped(events: int) -> Ledger:
     return Ledger(events, 0, dropped_in_ring=events)
 
 
-def _lost(entry: EndLedger) -> Ledger:
-    """Return what an event lost on its way into the recording, as a loss of the session that recorded it."""
-    lost = entry.lost_in_kernel + entry.lost_in_session + entry.dropped_in_ring + entry.failed
-    return Ledger(lost, 0, lost_in_session=lost)
+def _gone(row: Ledger) -> Ledger:
+    """Return what did not get into the recording, as a loss of the session that recorded it, or as dropped by it."""
+    lost = row.lost + row.failed
+    return Ledger(lost + row.dropped_in_ring, 0, lost_in_session=lost, dropped_in_ring=row.dropped_in_ring)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tracerd.errors import ConfigError, SourceError
-from tracerd.sources.trec.format import LEVEL, BlockKind, Codec, Content, Encoder, file_head
-from tracerd.sources.trec.meta import End, Meta, encode
+from tracerd.sources.trec.format import LEVEL, MOST_TOLD, BlockKind, Codec, Content, Encoder, file_head
+from tracerd.sources.trec.meta import End, Meta, readable
 
 
 class Full(SourceError):
@@ -19,31 +19,34 @@ class Full(SourceError):
 
 
 class TrecWriter:
-    """A recording on its way to disk. One thread uses it."""
+    """A recording on its way to disk. One thread uses it. What the reader would refuse is refused here."""
 
     def __init__(self, path: Path, codec: Codec, *, force: bool = False, limit: int | None = None) -> None:
-        """Make the file, readable by its owner only; `limit` is the most bytes it may have.
-
-        Raises:
-            ConfigError: the file exists and `force` is not set, or it cannot be made.
-        """
+        """Say where it goes. With `force` it takes the place of a file; `limit` is the most bytes it may have."""
         self.path = path
         self.bytes = 0
         self.events = 0
         self._number = 0                         # of the next block
         self._limit = limit
         self._encoder = Encoder(codec, LEVEL)
-        self._file = _create(path, force=force)
+        self._force = force
+        self._file = -1
 
     def begin(self, meta: Meta, btf: bytes) -> None:
-        """Write what the recording says of itself.
+        """Make the file, readable by its owner only, and write what the recording says of itself.
 
         Raises:
-            SourceError: the system refuses the write; the file is taken away again.
+            ConfigError: the file exists and `force` is not set, or it cannot be made.
+            SourceError: nobody could read what it says of itself; nothing is made. Or the system refuses the write; the
+                file is taken away again.
         """
+        told = readable(meta)
+        if told is None or max(len(told), len(btf)) > MOST_TOLD:
+            raise SourceError(str(self.path), "is not made: what it would say of its events makes no sense")
+        self._file = _create(self.path, force=self._force)
         try:
             self._write(file_head())
-            self._write_block(Content(BlockKind.META, encode(meta)))
+            self._write_block(Content(BlockKind.META, told))
             self._write_block(Content(BlockKind.BTF, btf))
         except SourceError:
             if self.path.is_file():
@@ -64,9 +67,12 @@ class TrecWriter:
         """Write the last block.
 
         Raises:
-            SourceError: the system refuses the write.
+            SourceError: the system refuses the write, or nobody could read the ledger. What is there stays readable.
         """
-        self._write_block(Content(BlockKind.END, encode(end)))
+        told = readable(end)
+        if told is None or len(told) > MOST_TOLD:
+            raise SourceError(str(self.path), "has no end: the ledger of its events makes no sense")
+        self._write_block(Content(BlockKind.END, told))
 
     def close(self) -> None:
         """Close the file. May be called twice.
