@@ -18,7 +18,7 @@ from tracerd.snapshot import Ledger
 from tracerd.sources.trec.meta import Meta, RecordedEvent
 from tracerd.sources.trec.reader import Reader
 from tracerd.sources.trec.source import TrecSource
-from tracerd.views.format import count, size
+from tracerd.views.format import count, counted, size
 
 _TURN_MS = 1000
 _NAMES = 4                                       # of events that came the same way, as lines tell it
@@ -94,9 +94,9 @@ def _print(source: TrecSource) -> None:
     console.print(f"{source.path}: {size(reader.file_bytes)}, {facts}", markup=False)
     lost = f", {count(sum(row.lost for row in rows.values()))} events lost while recording" if reader.end else ""
     dropped = sum(row.dropped_in_ring for row in recorded.values())
-    blocks = f"{count(reader.blocks)} blocks, {count(reader.damage.blocks)} bad"
+    blocks = f"{counted(reader.blocks, 'block')}, {count(reader.damage.blocks)} bad"
     more = f", {count(dropped)} dropped" if dropped else ""
-    console.print(f"{count(sum(by_event.values()))} events in {blocks}{lost}{more}")
+    console.print(f"{counted(sum(by_event.values()), 'event')} in {blocks}{lost}{more}")
     for row in rows.values():
         if row.via:
             console.print(Text(printable(row.via), style="bold red"))
