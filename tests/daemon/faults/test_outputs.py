@@ -15,7 +15,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -56,12 +56,20 @@ def works(client: Client) -> None:
 
 @contextmanager
 def away(path: Path) -> Iterator[None]:
-    """Without what is there; it comes back."""
-    path.rename(path.with_name("away"))
+    """Without what is there; it comes back, whatever the daemon has written in its place meanwhile."""
+    hidden = path.rename(path.with_name("away"))
     try:
         yield
     finally:
-        path.with_name("away").rename(path)
+        until(lambda: _back(hidden, path))
+
+
+def _back(hidden: Path, path: Path) -> bool:
+    with suppress(OSError):
+        hidden.rename(path)
+        return True
+    shutil.rmtree(path, ignore_errors=True)
+    return False
 
 
 TARGETS: dict[str, tuple[Callable[[Path], object], str]] = {
