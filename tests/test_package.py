@@ -117,3 +117,8 @@ def test_the_wheel_makes_and_builds_a_probe(installed: Path) -> None:
     assert len(made["files"]) == 3
     built = json.loads(run(installed, "build", str(installed.parent / "fresh"), "--json"))
     assert [row["verdict"] for row in built["objects"][0]["programs"]] == ["accept", "accept"]
+    event = "Kernel-Process:ProcessStart"
+    made = json.loads(run(installed, "new", "starts", "--etw", event, "--dir", str(installed.parent), "--json"))
+    assert len(made["files"]) == 4
+    built = json.loads(run(installed, "build", str(installed.parent / "starts"), "--json"))
+    assert [row["verdict"] for row in built["objects"][0]["programs"]] == ["accept"]

@@ -238,7 +238,7 @@ def test_a_file_that_is_there_is_kept(recording: Path, tmp_path: Path) -> None:
 
 
 def test_no_file_is_replaced_that_is_read_or_is_none(recording: Path, tmp_path: Path) -> None:
-    """A recording or manifest under whatever name, a pipe: refused. What a link leads to is replaced, not the link."""
+    """A recording or manifest under whatever name, a pipe: refused. A link is replaced, not what it leads to."""
     own, link, pipe, old = (tmp_path / name for name in ("own.csv", "link.csv", "pipe.csv", "old.csv"))
     own.write_bytes(recording.read_bytes())
     link.symlink_to(own)
@@ -254,8 +254,9 @@ def test_no_file_is_replaced_that_is_read_or_is_none(recording: Path, tmp_path: 
     link.unlink()
     link.symlink_to(old)
     run(own, "-o", link, "--force")
-    assert link.is_symlink()
-    assert old.read_text().startswith("time,")
+    assert not link.is_symlink()
+    assert link.read_text().startswith("time,")
+    assert old.read_text() == "old"
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
-from uuid import UUID
 
 import click
 
@@ -15,7 +13,6 @@ from tracerd.cli.output import json_option, print_json, printable, text_console
 from tracerd.errors import ConfigError, NotSupported
 from tracerd.sources.etl import EtlFacts, EtlSource, EventCounts, describe_condition
 from tracerd.sources.etl_decoding import Selection
-from tracerd.sources.etl_names import hook_name, provider_name
 from tracerd.sources.schema.profiles import PROFILES
 from tracerd.sources.trec.reader import Reader, is_trec
 from tracerd.views.format import count, counted, size
@@ -114,25 +111,13 @@ def _print(name: str, facts: EtlFacts, counts: EventCounts) -> None:
     )
     if condition := describe_condition(counts.damage, counts.missing_buffers):
         console.print(condition, style="bold red")
-    rows = [(count(events), _label(provider, counts.names)) for provider, events in counts.by_provider.items()]
+    rows = [(count(events), _label(provider, counts)) for provider, events in counts.by_provider.items()]
     width = max(len(events) for events, _ in [("events", ""), *rows])
     console.print(f"{'events':>{width}}  provider or hook", style="bold")
     for events, label in rows:               # there may be tens of thousands, which a grid would measure each
         click.echo(f"{events:>{width}}  {label}")
 
 
-def event_name(provider: str, names: Mapping[str, str]) -> str:
-    """Return what a provider or hook, as they are counted, is called; itself if nobody knows.
-
-    `names` are those that providers give themselves.
-    """
-    hook = provider.removeprefix("hook=")
-    if provider == "other":
-        return provider
-    known = provider_name(UUID(provider)) if hook == provider else hook_name(int(hook, 16))
-    return known or printable(names.get(provider, provider))
-
-
-def _label(provider: str, names: Mapping[str, str]) -> str:
-    known = event_name(provider, names)
+def _label(provider: str, counts: EventCounts) -> str:
+    known = printable(counts.name(provider))
     return provider if known == provider else f"{provider}  {known}"

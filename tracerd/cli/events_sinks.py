@@ -16,6 +16,7 @@ import click
 
 from tracerd.cli.output import printable
 from tracerd.errors import ConfigError, RunError
+from tracerd.sources.files import refuse_own_input
 
 _LONG = 200                      # characters of a value on a terminal
 
@@ -69,7 +70,7 @@ class OutputFile:
     """A file that appears under its name when all of it is written, and of which nothing is left if that fails."""
 
     def __init__(self, path: Path, *, force: bool, read: Iterable[Path] = ()) -> None:
-        """Make it under another name beside its own; a link stays and what it leads to is replaced.
+        """Make it under another name beside its own. A link is replaced and never followed: anybody may have left one.
 
         Raises:
             ConfigError: the file is there already and `force` is not set, is one of those that are `read` or no file,
@@ -78,10 +79,12 @@ class OutputFile:
         if path.exists():
             if not force:
                 raise ConfigError(str(path), "exists; --force replaces it")
-            check_replaceable(path, read)
-        self.path = path.resolve()
+            refuse_own_input(path, read)
+            if not path.is_file():
+                raise ConfigError(str(path), "is not a regular file: without -o all goes to standard output")
+        self.path = path
         try:
-            descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=self.path.parent)
+            descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         except OSError as error:
             raise ConfigError(str(path), f"cannot be made: {error.strerror}") from error
         self._part = Path(name)
@@ -103,18 +106,6 @@ class OutputFile:
                 self._part.replace(self.path)
         finally:
             self._part.unlink(missing_ok=True)
-
-
-def check_replaceable(path: Path, read: Iterable[Path]) -> None:
-    """Refuse to replace what is read for it, and what is no file: a device, a pipe, a folder.
-
-    Raises:
-        ConfigError: it is one of those.
-    """
-    if not path.is_file():
-        raise ConfigError(str(path), "is not a regular file: without -o what is written goes to standard output")
-    if any(each.exists() and path.samefile(each) for each in read):
-        raise ConfigError(str(path), "is what is read: write to another file")
 
 
 @contextlib.contextmanager

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -34,13 +33,8 @@ def command(name: str, parent: Path, etw: str | None, manifests: tuple[Path, ...
     _check_name(name)
     if manifests and etw is None:
         raise ConfigError("--manifest", "describes events of Windows: say which with --etw PROVIDER:EVENT")
-    folder, kind, places, files_made = parent / name, "process", {"@NAME@": name}, dict[str, str]()
-    if etw is not None:
-        made_for = etw_template(catalog_of(manifests), etw)
-        kind, files_made = "etw", {made_for.header: made_for.text}
-        from_there = [Path(os.path.relpath(path, folder)) for path in manifests]
-        places |= made_for.places | {"@MANIFESTS@": _options(from_there)}
-    made = write_files(folder, files_made | filled_in(kind, places))
+    folder = parent / name
+    made = write_files(folder, _for_process(name) if etw is None else _for_etw(name, etw, manifests))
     if as_json:
         print_json({"probe": name, "files": [str(path) for path in made]})
         return
@@ -49,8 +43,19 @@ def command(name: str, parent: Path, etw: str | None, manifests: tuple[Path, ...
     click.echo(f"next: tracerd build {folder} && {run} {folder / 'probe.toml'}{_options(manifests)}")
 
 
+def _for_process(name: str) -> dict[str, str]:
+    return filled_in("process", {"@NAME@": name})
+
+
+def _for_etw(name: str, event: str, manifests: Sequence[Path]) -> dict[str, str]:
+    made = etw_template(catalog_of(manifests), event)
+    places = {"@NAME@": name, "@MANIFESTS@": _options(manifests), **made.places}
+    return {made.header: made.text, **filled_in("etw", places)}
+
+
 def _options(manifests: Iterable[Path]) -> str:
-    return "".join(f" --manifest {shlex.quote(str(path))}" for path in manifests)
+    """Return the options by which other commands, from any folder, get the same schemas."""
+    return "".join(f" --manifest {shlex.quote(str(path.absolute()))}" for path in manifests)
 
 
 def filled_in(kind: str, places: Mapping[str, str]) -> dict[str, str]:

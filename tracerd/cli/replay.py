@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from tracerd.cli import params
-from tracerd.cli.events import event_name
 from tracerd.cli.options import manifest_option, pass_integrity
 from tracerd.cli.output import json_option, printable
 from tracerd.cli.run import Watch, engine_option, watch
@@ -19,7 +17,7 @@ from tracerd.runtime.locate import locate
 from tracerd.runtime.snapshot import SessionSnapshot
 from tracerd.sources.captures import is_capture
 from tracerd.sources.choose import LiveOptions
-from tracerd.sources.etl import EtlSource
+from tracerd.sources.etl import EtlSource, EventCounts
 from tracerd.sources.trec.reader import is_trec
 from tracerd.views.format import counted
 from tracerd.vm.policy import Asked, Integrity
@@ -91,12 +89,12 @@ def _what_it_has(file: Path) -> str:
     finally:
         recording.close()
     told = [each for each in counts.by_provider if each != "other" and not each.startswith("hook=00")]
-    found = list(dict.fromkeys(_group(each, counts.names) for each in told))
+    found = list(dict.fromkeys(_group(each, counts) for each in told))
     names = ", ".join(found[:MOST]) + (", …" if found[MOST:] else "")
     return f"it has {names or 'none'}: {command}"
 
 
-def _group(provider: str, names: Mapping[str, str]) -> str:
+def _group(provider: str, counts: EventCounts) -> str:
     """Return what a provider is called, and of a hook the group only."""
-    name = event_name(provider, names)
+    name = counts.name(provider)
     return name.partition(" ")[0] if provider.startswith("hook=") else name

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
-from tracerd.errors import ConfigError, RunError, TracerdError
+from tracerd.errors import RunError, TracerdError
 from tracerd.runtime.pump import Pump, stop_all
 from tracerd.runtime.recorded_events import Plan
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest
+from tracerd.sources.files import refuse_own_input
 from tracerd.sources.trec.format import Codec
 from tracerd.sources.trec.meta import End, end_of
 from tracerd.sources.trec.recorder import BLOCKS, Counts, Filter, Recorder
@@ -80,7 +81,7 @@ class Recording:
         """
         options = self._options
         if self._plan.reads is not None:
-            _refuse_own_input(options.output, self._plan.reads)
+            refuse_own_input(options.output, [self._plan.reads])
         links = self._links()
         for pump, serving in zip(self._pumps, self._plan.servings, strict=True):
             pump.open([link for link in links if link.event in serving.events])
@@ -155,20 +156,6 @@ class Recording:
         for name, number in self._numbers.items():
             rows[name] = _charged(rows[name], self._recorder.counts(number))
         return rows
-
-
-def _refuse_own_input(output: Path, source: Path) -> None:
-    """Refuse to write over what is read, by whatever name: it would be gone, whatever becomes of the recording.
-
-    Raises:
-        ConfigError: they are one file.
-    """
-    try:
-        same = output.samefile(source)
-    except (OSError, ValueError):            # one is not there, or no name of a file at all
-        return
-    if same:
-        raise ConfigError("-o", f"{output} is what is read: write to another file")
 
 
 def _charged(row: Ledger, counts: Counts) -> Ledger:

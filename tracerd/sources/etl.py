@@ -21,6 +21,7 @@ from tracerd.native import ffi, lib
 from tracerd.snapshot import Ledger
 from tracerd.sources.base import LinkRequest, ledger
 from tracerd.sources.captures import is_capture
+from tracerd.sources.etl_names import hook_name, provider_name
 from tracerd.sources.etw_matcher import EtwMatcher
 from tracerd.sources.files import open_regular
 from tracerd.sources.names import parse_attach
@@ -97,6 +98,14 @@ class EventCounts:
     damage: Mapping[str, int]    # the bad buffers by what is wrong with them: DAMAGE names them
     missing_buffers: int         # that its header counts and that are not in it
     names: Mapping[str, str]     # what providers call themselves in their events, by GUID; at most 64 bytes of UTF-8
+
+    def name(self, provider: str) -> str:
+        """Return what a key of `by_provider` is called: as the schemas have it, or as it calls itself; else the key."""
+        if provider == "other":
+            return provider
+        hook = provider.removeprefix("hook=")
+        known = provider_name(UUID(provider)) if hook == provider else hook_name(int(hook, 16))
+        return known or self.names.get(provider, provider)
 
     def to_json(self) -> dict[str, object]:
         """Return the shape of `events --count --json`."""

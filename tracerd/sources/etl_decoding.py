@@ -194,7 +194,7 @@ def _wanted(name: str, catalog: Catalog, present: _Present) -> Rule:
     """
     plain, _, event = name.partition(":")
     for provider in (*catalog.added, *catalog.described):
-        if plain.lower() in (provider.name.lower(), str(provider.guid)):
+        if plain.lower().strip("{}") in (provider.name.lower(), str(provider.guid)):
             numbers = {name.lower(): number for name, number in provider.numbers().items()}
             number = int(event) if event.isdecimal() else numbers.get(event.lower())
             if event and number is None:

@@ -1,12 +1,13 @@
-"""Files that the core reads by their descriptor."""
+"""Files that are read, and files that must not be written over meanwhile."""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
-from tracerd.errors import SourceError
+from tracerd.errors import ConfigError, SourceError
 
 
 def open_regular(path: Path) -> int:
@@ -21,3 +22,18 @@ def open_regular(path: Path) -> int:
         return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError) as error:
         raise SourceError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def refuse_own_input(output: Path, read: Iterable[Path]) -> None:
+    """Refuse to write over what is read, by whatever name: it would be gone, whatever becomes of the output.
+
+    Raises:
+        ConfigError: the output is one of those files.
+    """
+    for each in read:
+        try:
+            same = output.samefile(each)
+        except (OSError, ValueError):            # one is not there, or no name of a file at all
+            continue
+        if same:
+            raise ConfigError("-o", f"{output} is what is read: write to another file")

@@ -21,7 +21,6 @@ _SAID = 4                                        # files and sessions of which a
 _MOST_NAME = 80                                  # characters of the name of one
 
 
-
 class TrecSource:
     """A recording as an event source. Opening the file reads what it says of itself; `open` begins to read ahead.
 
